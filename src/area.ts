@@ -1,0 +1,55 @@
+import type { FastifyBaseLogger, FastifyReply, FastifyRequest, LoginUser } from 'fastify'
+import type { CurrentUser } from './current-user.js'
+import type { Events } from './events.js'
+import type { LoginSettings } from './options.js'
+import type { Records } from './records.js'
+import type { RememberKit } from './remember.js'
+import type { LoginClaims } from './tokens.js'
+import type { MaybePromise } from './types.js'
+
+/** Where the login state of one request lives: our own session, or one another plugin has put there. */
+export interface Carrier {
+  /** The login it carries, or `null`. */
+  readonly login: LoginClaims | null
+  /** Where to go after the login, with `nextIn: 'session'`. */
+  next: string | undefined
+  /** Another state of the login; the values stay. */
+  update (login: LoginClaims | null): void
+  /** The same login as it should be written next, whenever that is. */
+  refresh (login: LoginClaims): void
+  /** A new session with this login, or none, and of the values those named. */
+  begin (login: LoginClaims | null, keep: readonly string[]): MaybePromise<void>
+  /** @throws FST_LOGIN_COOKIE_TOO_LARGE */
+  assertFits (login: LoginClaims, keep: readonly string[]): void
+  /** Forgets every change. */
+  discard (): void
+}
+
+/** One registration of the plugin in one scope; what its parts share. */
+export interface Area {
+  readonly settings: LoginSettings
+  readonly log: FastifyBaseLogger
+  readonly events: Events
+  readonly remember: RememberKit
+  /** Server-side login records; absent without a `store`. */
+  readonly records: Records | undefined
+  readonly stamps: Stamps
+  readonly fingerprints: Fingerprints
+  currentUser (request: FastifyRequest): CurrentUser
+  carrier (request: FastifyRequest): Carrier
+  /** The reply of this request, where it is known. */
+  replyOf (request: FastifyRequest): FastifyReply | null
+}
+
+/** How a value of now compares with its digest in a token. `off`: nothing to compare. */
+export type Comparison = 'off' | 'current' | 'old' | 'changed'
+
+export interface Stamps {
+  of (user: LoginUser): string | undefined
+  compare (digest: string | undefined, user: LoginUser): Comparison
+}
+
+export interface Fingerprints {
+  of (request: FastifyRequest): string | undefined
+  compare (digest: string | undefined, request: FastifyRequest): Comparison
+}

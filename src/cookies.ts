@@ -1,0 +1,56 @@
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import type { FullCookieAttributes } from './options.js'
+import type { SessionCookieOptions } from './types.js'
+
+/** Browsers drop what is larger: name, value and attributes together (RFC 6265bis, section 5.6). */
+export const MAX_COOKIE_BYTES = 4096
+
+/** One cookie: the only place where it is read, set and cleared. */
+export interface Cookie {
+  readonly name: string
+  /** What the browser sent; the first where there are several. */
+  read (request: FastifyRequest): string | undefined
+  set (reply: FastifyReply, value: string, options?: SessionCookieOptions): void
+  /** Clears with the attributes of setting, or browsers would keep it. */
+  clear (reply: FastifyReply, options?: SessionCookieOptions): void
+  /** Bytes of the whole header line. */
+  size (request: FastifyRequest, value: string, options?: SessionCookieOptions): number
+}
+
+export function createCookie (fastify: FastifyInstance, name: string, attributes: FullCookieAttributes): Cookie {
+  let warned = false
+
+  /** Every attribute is named: what stays open, `parseOptions` of `@fastify/cookie` would fill in. */
+  function explicit (request: FastifyRequest, options: SessionCookieOptions) {
+    const merged = { maxAge: undefined, expires: undefined, signed: false, ...attributes, ...options }
+    return { ...merged, secure: merged.secure === 'auto' ? request.protocol === 'https' : merged.secure ?? false }
+  }
+
+  function write (reply: FastifyReply, value: string, options: SessionCookieOptions): void {
+    const all = explicit(reply.request, options)
+    if (all.secure && reply.request.protocol !== 'https' && !warned) {
+      warned = true
+      reply.log.warn({ cookie: name }, 'a Secure cookie goes out over plain http and browsers may drop it. Behind a TLS proxy set trustProxy; without TLS set cookie.secure to "auto"')
+    }
+    dropEarlier(reply, name)
+    reply.setCookie(name, value, all as object)
+  }
+
+  return {
+    name,
+    // Null where @fastify/cookie parses in a later hook, or not at all.
+    read: (request) => ((request.cookies ?? fastify.parseCookie(request.headers.cookie ?? '')) as Record<string, string | undefined>)[name],
+    set: (reply, value, options = {}) => write(reply, value, options),
+    clear: (reply, options = {}) => write(reply, '', { ...options, maxAge: 0, expires: new Date(0) }),
+    size: (request, value, options = {}) => Buffer.byteLength(fastify.serializeCookie(name, value, explicit(request, options) as object))
+  }
+}
+
+/** When a later onSend hook throws, the chain runs again over the same headers: still one Set-Cookie per name. */
+function dropEarlier (reply: FastifyReply, name: string): void {
+  const header = reply.getHeader('set-cookie') as string | string[] | undefined
+  if (header === undefined) return
+  const others = [header].flat().filter((line) => !line.startsWith(`${name}=`))
+  reply.removeHeader('set-cookie')
+  if (others.length > 0) reply.header('set-cookie', others)
+}

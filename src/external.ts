@@ -1,0 +1,56 @@
+import type { FastifyRequest } from 'fastify'
+import type { Carrier } from './area.js'
+import type { LoginClaims } from './tokens.js'
+import type { MaybePromise } from './types.js'
+
+/** Keys in the foreign session. */
+const LOGIN = '_login'
+const NEXT = '_loginNext'
+
+/** The members `@fastify/session` and `@fastify/secure-session` have in common. */
+interface ForeignSession {
+  get (key: string): unknown
+  set (key: string, value: unknown): void
+  regenerate (keep?: readonly string[]): MaybePromise<void>
+}
+
+/** Login state in the `request.session` of another plugin, which keeps it secret or on the server and writes its own cookie. */
+export class ExternalCarrier implements Carrier {
+  constructor (private readonly request: FastifyRequest) {}
+
+  get login (): LoginClaims | null {
+    const login = this.session.get(LOGIN) as Partial<LoginClaims> | null | undefined
+    return login?.uid !== undefined && login.sid !== undefined && login.auth_time !== undefined ? login as LoginClaims : null
+  }
+
+  get next (): string | undefined {
+    return this.session.get(NEXT) as string | undefined
+  }
+
+  set next (target: string | undefined) {
+    if (target !== this.next) this.session.set(NEXT, target)
+  }
+
+  update (login: LoginClaims | null): void {
+    this.session.set(LOGIN, login ?? undefined)
+  }
+
+  refresh (login: LoginClaims): void {
+    this.update(login)
+  }
+
+  /** Another session id at each login and logout, or somebody who planted the old one would be logged in too. */
+  async begin (login: LoginClaims | null, keep: readonly string[]): Promise<void> {
+    await this.session.regenerate(keep)
+    if (login !== null) this.update(login)
+  }
+
+  // That plugin writes the cookie, and decides what fits and what is kept.
+  assertFits (): void {}
+  discard (): void {}
+
+  /** Read anew each time: `@fastify/session` replaces the object when it regenerates. */
+  private get session (): ForeignSession {
+    return this.request.session as unknown as ForeignSession
+  }
+}

@@ -1,0 +1,212 @@
+import type { FastifyReply, FastifyRequest, HookHandlerDoneFunction, LoginUser } from 'fastify'
+import { chooseAnswer } from './answers.js'
+import type { Area } from './area.js'
+import { CrossOriginError, ForbiddenError, FreshRequiredError, NoAnswerError, UnauthorizedError } from './errors.js'
+import { isUpgrade } from './headers.js'
+import { checkArguments } from './options.js'
+import { isPromise, then } from './promises.js'
+import { isAt, locationOf } from './redirects.js'
+import type { Redirects } from './redirects.js'
+import type {
+  DeniedHandler, GuardAnonymousOptions, GuardFreshOptions, GuardHook, GuardOptions, MaybePromise, Message, VerifyHook
+} from './types.js'
+
+/** What a guard found. `denied` and `stale` are answered differently. */
+type Verdict = 'pass' | 'anonymous' | 'stale' | 'forbidden'
+
+/** What a guard asks for, with the plugin's defaults filled in. */
+interface Demand {
+  fresh: { maxAgeSeconds: number | undefined } | null
+  loginUrl: string | null
+  refreshUrl: string | null
+  /** Paths of both pages, where they are ours. */
+  loginPath: string | null
+  refreshPath: string | null
+  allow: GuardOptions['allow']
+  noStore: boolean
+  redirect: 'auto' | 'always' | 'never'
+}
+
+export interface Guards {
+  guard (options?: GuardOptions): GuardHook
+  guardFresh (options?: GuardFreshOptions): GuardHook
+  guardAnonymous (options?: GuardAnonymousOptions): GuardHook
+  verify: VerifyHook
+  verifyFresh: VerifyHook
+}
+
+export function createGuards (area: Area, redirects: Redirects): Guards {
+  const { settings, events } = area
+
+  function demandOf (options: GuardFreshOptions, fresh: Demand['fresh']): Demand {
+    const loginUrl = options.loginUrl === undefined ? settings.loginUrl : options.loginUrl
+    const refreshUrl = [options.refreshUrl, options.loginUrl, settings.refreshUrl, settings.loginUrl].find((url) => url !== undefined) ?? null
+    return {
+      fresh,
+      loginUrl,
+      refreshUrl,
+      loginPath: redirects.ownPath(loginUrl),
+      refreshPath: redirects.ownPath(refreshUrl),
+      allow: options.allow,
+      noStore: options.noStore ?? settings.noStore,
+      redirect: options.redirect ?? 'auto'
+    }
+  }
+
+  /** The user first, freshness second. */
+  function judge (request: FastifyRequest, demand: Demand): MaybePromise<Verdict> {
+    if (isExempt(request, demand)) return 'pass'
+    if (isForeignUpgrade(request)) throw new CrossOriginError()
+    const current = area.currentUser(request)
+    current.noStore = demand.noStore
+    const user = current.load()
+    return isPromise(user) ? user.then((loaded) => weigh(loaded, request, demand)) : weigh(user, request, demand)
+  }
+
+  function weigh (user: LoginUser | null, request: FastifyRequest, demand: Demand): MaybePromise<Verdict> {
+    if (user === null) return 'anonymous'
+    if (demand.allow === undefined) return freshness(request, demand)
+    return then(demand.allow(user, request), (allowed) => allowed ? freshness(request, demand) : 'forbidden')
+  }
+
+  function freshness (request: FastifyRequest, { fresh, refreshPath }: Demand): Verdict {
+    if (fresh === null || area.currentUser(request).isFresh(fresh.maxAgeSeconds)) return 'pass'
+    // Under a fresh guard for a whole scope, the page that confirms a login needs the login only.
+    return isAt(request, refreshPath) ? 'pass' : 'stale'
+  }
+
+  function isExempt (request: FastifyRequest, { loginPath }: Demand): boolean {
+    return request.method === 'OPTIONS' || isAt(request, loginPath) || request.routeOptions.config.login?.public === true
+  }
+
+  /** Browsers let any page open a WebSocket, with cookies (RFC 6455, section 10.2). */
+  function isForeignUpgrade (request: FastifyRequest): boolean {
+    const { origin } = request.headers
+    if (origin === undefined || !isUpgrade(request)) return false
+    if (settings.allowedOrigins.includes(origin) || origin === settings.publicOrigin) return false
+    return !URL.canParse(origin) || new URL(origin).host !== request.host
+  }
+
+  /** A callback hook: what does not call `done` ends the request, whatever async hooks follow and however the client leaves. */
+  function hookFor (demand: Demand): GuardHook {
+    return (request, reply, done) => {
+      let verdict: MaybePromise<Verdict>
+      try {
+        verdict = judge(request, demand)
+      } catch (error) {
+        done(error as Error)
+        return
+      }
+      if (verdict === 'pass') done()
+      else if (isPromise(verdict)) verdict.then((settled) => conclude(settled, request, reply, demand, done)).catch(done)
+      else conclude(verdict, request, reply, demand, done)
+    }
+  }
+
+  function conclude (verdict: Verdict, request: FastifyRequest, reply: FastifyReply, demand: Demand, done: HookHandlerDoneFunction): void {
+    if (verdict === 'pass') return done()
+    if (verdict === 'forbidden') return done(new ForbiddenError())
+    announce(verdict, request)
+    const handler = verdict === 'stale' ? settings.needsRefreshHandler : settings.unauthorizedHandler
+    if (handler !== undefined) {
+      handOver(handler, verdict === 'stale' ? 'needsRefreshHandler' : 'unauthorizedHandler', request, reply).catch(done)
+      return
+    }
+    try {
+      answer(verdict, request, reply, demand, done)
+    } catch (error) {
+      done(error as Error)
+    }
+  }
+
+  function announce (verdict: 'anonymous' | 'stale', request: FastifyRequest): void {
+    if (verdict === 'anonymous') events.emit('unauthorized', { request })
+    else events.emit('needsRefresh', { request, user: area.currentUser(request).loaded('')! })
+  }
+
+  function answer (verdict: 'anonymous' | 'stale', request: FastifyRequest, reply: FastifyReply, demand: Demand, done: HookHandlerDoneFunction): void {
+    const page = verdict === 'stale' ? demand.refreshUrl : demand.loginUrl
+    const chosen = chooseAnswer(request, page, demand.redirect)
+    if (chosen.kind === 'status') return done(errorFor(verdict))
+    const url = pageFor(request, chosen.url)
+    flash(request, verdict === 'stale' ? settings.refreshMessage : settings.loginMessage)
+    if (chosen.kind === 'htmx') {
+      reply.header('hx-redirect', url)
+      return done(errorFor(verdict))
+    }
+    // 302 lets a browser repeat the method for anything but POST (Fetch Standard, HTTP-redirect fetch, step 12).
+    reply.redirect(url, ['GET', 'HEAD', 'POST'].includes(request.method) ? 302 : 303)
+  }
+
+  /** The page with the way back, in its query or in the session. */
+  function pageFor (request: FastifyRequest, page: string): string {
+    const next = redirects.wayBack(request)
+    if (settings.nextIn === 'query') return locationOf(redirects.withNext(page, next, request))
+    area.carrier(request).next = next
+    return locationOf(page)
+  }
+
+  async function throwUnlessPassed (request: FastifyRequest, demand: Demand): Promise<void> {
+    const verdict = await judge(request, demand)
+    if (verdict === 'pass') return
+    if (verdict === 'forbidden') throw new ForbiddenError()
+    announce(verdict, request)
+    throw errorFor(verdict)
+  }
+
+  const plain = demandOf({}, null)
+  const fresh = demandOf({}, { maxAgeSeconds: undefined })
+
+  return {
+    guard (options = {}) {
+      checkArguments('guard', options)
+      return hookFor(demandOf(options, null))
+    },
+    guardFresh (options = {}) {
+      checkArguments('guardFresh', options)
+      return hookFor(demandOf(options, { maxAgeSeconds: options.maxAgeSeconds }))
+    },
+    guardAnonymous (options = {}) {
+      checkArguments('guardAnonymous', options)
+      const redirectUrl = locationOf(options.redirectUrl ?? '/')
+      return (request, reply, done) => {
+        const current = area.currentUser(request)
+        current.noStore = settings.noStore
+        const sendAway = (user: LoginUser | null) => { user === null ? done() : reply.redirect(redirectUrl, 302) }
+        Promise.resolve().then(() => current.load()).then(sendAway).catch(done)
+      }
+    },
+    verify: (request) => throwUnlessPassed(request, plain),
+    verifyFresh: (request) => throwUnlessPassed(request, fresh)
+  }
+}
+
+function errorFor (verdict: 'anonymous' | 'stale'): Error {
+  return verdict === 'stale' ? new FreshRequiredError() : new UnauthorizedError()
+}
+
+/** Where `@fastify/flash` is registered, the login page can say why people are there. */
+function flash (request: FastifyRequest, message: Message): void {
+  const text = typeof message === 'function' ? message(request) : message
+  const flashing = request as { flash?: (type: string, message: string) => unknown }
+  if (text !== false && typeof flashing.flash === 'function') flashing.flash('message', text)
+}
+
+/**
+ * Lets the application answer as in a handler: by sending, throwing, or returning what is to be sent. `reply.sent` turns true
+ * only after async onSend hooks, so the call to `send` itself is what tells an answer from none.
+ */
+async function handOver (handler: DeniedHandler, name: string, request: FastifyRequest, reply: FastifyReply): Promise<void> {
+  let answered = false
+  const { send } = reply
+  reply.send = function (payload) {
+    answered = true
+    reply.send = send
+    return send.call(reply, payload)
+  }
+  const returned = await handler(request, reply)
+  if (answered || reply.sent) return
+  reply.send = send
+  if (returned === undefined) throw new NoAnswerError(name)
+  reply.send(returned)
+}

@@ -1,0 +1,6 @@
+export type * from './types.js'
+export type { LoginEvents } from './events.js'
+export type { LoginRecord, LoginStore, Rotation } from './stores/types.js'
+export { guard, guardAnonymous, guardFresh } from './lookup.js'
+export { jwtSession } from './jwt-session.js'
+export { fastifyLogin, fastifyLogin as default } from './plugin.js'

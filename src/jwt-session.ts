@@ -1,0 +1,95 @@
+import cookiePlugin from '@fastify/cookie'
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import fp from 'fastify-plugin'
+import { createCookie } from './cookies.js'
+import { InvalidOptionsError } from './errors.js'
+import { varyOnCookie } from './headers.js'
+import { sessionSettings } from './options.js'
+import type { SessionSettings } from './options.js'
+import { isPromise } from './promises.js'
+import { claimCookies, scopeOf } from './scope.js'
+import type { AttachedSession } from './scope.js'
+import { sessionProxy } from './session-proxy.js'
+import { Session } from './session.js'
+import type { SessionKit } from './session.js'
+import { createTokens } from './tokens.js'
+import type { JwtSessionOptions } from './types.js'
+
+/** `request.session` in a signed cookie, without users. */
+export const jwtSession = fp(async function jwtSession (fastify: FastifyInstance, options: JwtSessionOptions) {
+  const settings = sessionSettings(options, fastify.log)
+  const scope = scopeOf(fastify)
+  if (scope.session !== undefined || scope.hasLogin) {
+    throw new InvalidOptionsError('jwtSession is registered twice in one scope, or after fastifyLogin, which brings it along')
+  }
+  claimCookies(fastify, scope, [settings.cookieName], settings.secrets)
+  scope.session = await attachSession(fastify, settings)
+}, { name: 'fastify-login-session', fastify: '5.x' })
+
+/** Registers `@fastify/cookie` where nobody has. */
+export async function ensureCookies (fastify: FastifyInstance): Promise<void> {
+  if (!fastify.hasReplyDecorator('setCookie')) await fastify.register(cookiePlugin)
+}
+
+/** Decorates `request.session` and writes its cookie in onSend. */
+export async function attachSession (fastify: FastifyInstance, settings: SessionSettings): Promise<AttachedSession> {
+  await ensureCookies(fastify)
+  const { cookieName, audience, secrets, verifiedCacheSize: cacheSize, idleSeconds, absoluteSeconds, clock } = settings
+  const kit: SessionKit = {
+    cookie: createCookie(fastify, cookieName, settings.cookie),
+    tokens: createTokens('session', { secrets, cookieName, audience, cacheSize, clock }),
+    idleSeconds,
+    absoluteSeconds,
+    clock,
+    onInvalid: (request, cookie, reason) => request.log.debug({ cookie, reason }, 'a cookie held no valid token and is cleared'),
+    onDrop: undefined
+  }
+  const kState = Symbol('fastify-login.session')
+  const kShown = Symbol('fastify-login.session.shown')
+  type Carrying = FastifyRequest & { [kState]: Session | null, [kShown]: unknown }
+
+  const attached: AttachedSession = {
+    kit,
+    settings,
+    of: (request) => ((request as Carrying)[kState] ??= new Session(kit, request)),
+    opened: (request) => (request as Carrying)[kState],
+    beforeCommit: undefined
+  }
+
+  fastify.decorateRequest(kState, null)
+  fastify.decorateRequest(kShown, null)
+  try {
+    // The setter lets a plugin in a child scope put a session of its own in the place of this one.
+    fastify.decorateRequest('session', {
+      getter (this: FastifyRequest) { return ((this as Carrying)[kShown] ??= sessionProxy(attached.of(this))) },
+      setter (this: FastifyRequest, value: unknown) { (this as Carrying)[kShown] = value }
+    } as never)
+  } catch (cause) {
+    throw new InvalidOptionsError('request.session is taken by another plugin: register with session: \'external\' to use that one, or in a scope of its own', { cause })
+  }
+
+  fastify.addHook('onSend', (request, reply, _payload, done) => {
+    const session = attached.opened(request)
+    if (session === null) {
+      done()
+      return
+    }
+    try {
+      const ready = attached.beforeCommit?.(request, reply)
+      if (isPromise(ready)) ready.then(() => commit(session, reply)).then(() => done(), done)
+      else {
+        commit(session, reply)
+        done()
+      }
+    } catch (error) {
+      done(error as Error)
+    }
+  })
+
+  return attached
+}
+
+function commit (session: Session, reply: FastifyReply): void {
+  session.commit(reply)
+  if (session.used) varyOnCookie(reply)
+}

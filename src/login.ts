@@ -1,0 +1,165 @@
+import { randomUUID } from 'node:crypto'
+import type { FastifyReply, FastifyRequest, LoginUser } from 'fastify'
+import type { Area } from './area.js'
+import {
+  HeadersSentError, InactiveUserError, InvalidOptionsError, InvalidRememberError, StoreRequiredError, UnauthorizedError
+} from './errors.js'
+import { headersGone } from './headers.js'
+import { checkArguments, MAX_DAYS } from './options.js'
+import { newToken } from './records.js'
+import type { Records } from './records.js'
+import { locationOf } from './redirects.js'
+import type { Redirects } from './redirects.js'
+import { beginRemembering } from './remember.js'
+import { kindOf } from './schema.js'
+import type { LoginClaims } from './tokens.js'
+import type { LoginUserOptions, LogoutUserOptions, UserId } from './types.js'
+import { idOf, isActive } from './users.js'
+
+interface EndingLogin { uid: UserId, sid: string }
+
+/** Signing in, out, and proving it once more. */
+export function createLogin (area: Area, redirects: Redirects) {
+  const { settings, events } = area
+
+  /** Check, write the record, change the session, tell, redirect: what fails throws before anything changed. */
+  async function loginUser (reply: FastifyReply, user: LoginUser, options: LoginUserOptions = {}): Promise<FastifyReply | undefined> {
+    const { request } = reply
+    const { remember, next, ...rest } = options
+    checkArguments('loginUser', rest)
+    assertHeaders(reply, 'loginUser()')
+    const id = idOf(user, 'loginUser()')
+    const days = daysOf(remember)
+    if (!isActive(user) && options.force !== true) throw new InactiveUserError()
+    const login = newLogin(id, user, request, { fresh: options.fresh ?? true })
+    const target = options.redirectUrl === false ? null : targetOf(request, next, options.redirectUrl ?? '/')
+    const current = area.currentUser(request)
+    current.carrier.assertFits(login, settings.keepOnLogin)
+
+    const remembered = days === null ? null : beginRemembering(area.remember, login, days, area.records && newToken())
+    if (area.records !== undefined) await replaceRecord(area.records, login, remembered, request)
+
+    await current.carrier.begin(login, settings.keepOnLogin)
+    if (remembered === null) current.remember.clear()
+    else current.remember.write(remembered)
+    current.signedIn(user)
+    events.emit('login', { request, user, userId: id, sid: login.sid, remembered: remembered !== null })
+    return target === null ? undefined : reply.redirect(target, options.redirectStatus ?? 302)
+  }
+
+  /** Needs no guard and no loaded user: the cookies themselves say whose login ends. */
+  async function logoutUser (reply: FastifyReply, options: LogoutUserOptions = {}): Promise<void> {
+    checkArguments('logoutUser', options)
+    assertHeaders(reply, 'logoutUser()')
+    const { request } = reply
+    const scope = options.scope ?? 'this'
+    const current = area.currentUser(request)
+    const here = endingLogins(request)
+    const [login] = here
+    if (scope !== 'this') await endElsewhere(scope, login, request)
+    if (scope === 'others') return
+
+    const user = login === undefined ? null : await userForLogout(request, login.uid)
+    if (area.records !== undefined) for (const { uid, sid } of here) await area.records.end(uid, sid)
+    await current.carrier.begin(null, settings.keepOnLogout)
+    current.remember.clear(true)
+    current.signedOut()
+    if (login !== undefined) events.emit('logout', { request, user, userId: login.uid, sid: login.sid, scope })
+  }
+
+  /** Renews everything the checks read: time, fingerprint, stamp. */
+  async function confirmLogin (reply: FastifyReply, changed?: LoginUser): Promise<void> {
+    assertHeaders(reply, 'confirmLogin()')
+    const { request } = reply
+    const current = area.currentUser(request)
+    // The loader would compare the stamp of the changed user with the login's, and end it.
+    const user = changed ?? await current.load()
+    const login = current.carrier.login
+    if (user === null || login === null) throw new UnauthorizedError()
+    if (String(idOf(user, 'confirmLogin()')) !== String(login.uid)) {
+      throw new InvalidOptionsError('confirmLogin() got another user than the one who is logged in; sign that one in with loginUser()')
+    }
+    if (!isActive(user)) throw new InactiveUserError()
+    if (area.records !== undefined && !await area.records.alive(login.uid, login.sid)) throw new UnauthorizedError()
+
+    const { sid, uid } = login
+    const confirmed = { ...newLogin(uid, user, request, { fresh: true }), sid }
+    const remembered = current.remember.claims
+    current.carrier.update(confirmed)
+    if (remembered !== null && remembered.uid === uid && confirmed.stamp !== undefined && remembered.stamp !== confirmed.stamp) {
+      current.remember.write({ ...remembered, stamp: confirmed.stamp })
+    }
+    current.signedIn(user)
+    events.emit('confirm', { request, user, userId: uid, sid })
+  }
+
+  function newLogin (uid: UserId, user: LoginUser, request: FastifyRequest, { fresh }: { fresh: boolean }): LoginClaims {
+    const stamp = area.stamps.of(user)
+    const fp = area.fingerprints.of(request)
+    const auth_time = Math.floor(settings.clock() / 1000)
+    return { uid, sid: randomUUID(), auth_time, fresh, ...stamp === undefined ? {} : { stamp }, ...fp === undefined ? {} : { fp } }
+  }
+
+  /** The record of this login comes, those this browser had go. */
+  async function replaceRecord (records: Records, login: LoginClaims, remembered: Parameters<Records['create']>[1], request: FastifyRequest): Promise<void> {
+    const before = endingLogins(request)
+    const evicted = await records.create(login, remembered, request)
+    try {
+      for (const { uid, sid } of before) await records.end(uid, sid)
+    } catch (error) {
+      await records.end(login.uid, login.sid).catch(() => {})
+      throw error
+    }
+    if (evicted.length > 0) events.emit('revoke', { userId: login.uid, sids: evicted, request })
+  }
+
+  /** The logins this browser carries: that of the session first, then the remembered one where it is another. */
+  function endingLogins (request: FastifyRequest): EndingLogin[] {
+    const { carrier, remember } = area.currentUser(request)
+    const here: EndingLogin[] = []
+    if (carrier.login !== null) here.push(carrier.login)
+    const remembered = remember.claims
+    if (remembered !== null && remembered.sid !== carrier.login?.sid) here.push(remembered)
+    return here
+  }
+
+  /** A copied cookie whose login was ended must not end the others. */
+  async function endElsewhere (scope: 'others' | 'everywhere', login: EndingLogin | undefined, request: FastifyRequest): Promise<void> {
+    if (area.records === undefined) throw new StoreRequiredError(`logoutUser({ scope: '${scope}' })`)
+    if (login === undefined || !await area.records.alive(login.uid, login.sid)) return
+    const sids = await area.records.endAll(login.uid, scope === 'others' ? login.sid : null)
+    if (sids.length > 0) events.emit('revoke', { userId: login.uid, sids, request })
+  }
+
+  /** For the event only: whoever cannot be loaded is logged out all the same. */
+  async function userForLogout (request: FastifyRequest, id: UserId): Promise<LoginUser | null> {
+    if (!events.heard('logout')) return null
+    try {
+      return await area.currentUser(request).userFor(id)
+    } catch (error) {
+      request.log.error({ err: error }, 'the user of a logout could not be loaded')
+      return null
+    }
+  }
+
+  function daysOf (remember: unknown): number | null {
+    if (remember === undefined || remember === false) return null
+    if (remember === true) return settings.remember.days
+    if (typeof remember === 'number' && Number.isInteger(remember) && remember >= 1 && remember <= MAX_DAYS) return remember
+    throw new InvalidRememberError(typeof remember === 'number' ? remember : kindOf(remember))
+  }
+
+  /** The first that is given, in this order; one that is refused still hides those after it. */
+  function targetOf (request: FastifyRequest, next: unknown, redirectUrl: string): string {
+    const query = (request.query as Record<string, unknown> | undefined)?.[settings.nextParam]
+    const given = [next, query, area.carrier(request).next].find((target) => target !== undefined && target !== null)
+    return redirects.safeNext(given) ?? locationOf(redirectUrl)
+  }
+
+  return { loginUser, logoutUser, confirmLogin, daysOf, newLogin }
+}
+
+/** After that no cookie can carry it any more. */
+function assertHeaders (reply: FastifyReply, call: string): void {
+  if (headersGone(reply)) throw new HeadersSentError(call)
+}

@@ -1,0 +1,100 @@
+import type { FastifyRequest } from 'fastify'
+
+/** Longer targets are neither sent nor accepted: they would overflow URLs, logs and the session cookie. */
+const MAX_NEXT_LENGTH = 2048
+/** Only its being some origin matters: paths are resolved against it and must stay there. */
+const BASE = 'http://own.invalid'
+
+export interface RedirectSettings {
+  loginUrl: string | null
+  refreshUrl: string | null
+  nextParam: string
+  nextIn: 'query' | 'session'
+  allowedOrigins: readonly string[]
+  publicOrigin: string | undefined
+}
+
+/** Builds and checks the way back. Knows no user and no cookie. */
+export interface Redirects {
+  /** The value as a redirect target of this site or an allowed origin, ASCII-serialised; else `null`. */
+  safeNext (value: unknown): string | null
+  /** Where this request wanted to go, as a safe target; `undefined` where that cannot be said. */
+  wayBack (request: FastifyRequest): string | undefined
+  /** `page`, with the way back in its query. */
+  withNext (page: string, next: string | undefined, request: FastifyRequest): string
+  /** The path of a page that is ours, else `null`. */
+  ownPath (page: string | null): string | null
+}
+
+export function createRedirects ({ loginUrl, refreshUrl, nextParam, allowedOrigins, publicOrigin }: RedirectSettings): Redirects {
+  const origins = publicOrigin === undefined ? allowedOrigins : [...allowedOrigins, publicOrigin]
+  const ownPaths = [loginUrl, refreshUrl].map(ownPath)
+
+  /** The path of a page that is ours. An absolute URL is that only with `publicOrigin`: the Host header is the visitor's to choose. */
+  function ownPath (page: string | null): string | null {
+    if (page === null) return null
+    const url = new URL(page, BASE)
+    return url.origin === BASE || url.origin === publicOrigin ? url.pathname : null
+  }
+
+  function safeNext (value: unknown): string | null {
+    if (typeof value !== 'string' || value.length > MAX_NEXT_LENGTH || /[\\\p{Cc}]/u.test(value)) return null
+    if (value.startsWith('/') ? value.startsWith('//') : !/^https?:\/\//i.test(value)) return null
+    const url = parsed(value)
+    // Dot segments can leave `//host` behind: /.//host, /x/%2e%2e//host
+    if (url === null || url.pathname.startsWith('//') || url.username !== '' || url.password !== '') return null
+    const own = url.origin === BASE
+    if (own !== value.startsWith('/') || !(own || origins.includes(url.origin))) return null
+    if ((own || url.origin === publicOrigin) && ownPaths.includes(url.pathname)) return null
+    return own ? url.pathname + url.search + url.hash : url.href
+  }
+
+  function ownOrigin (request: FastifyRequest): string {
+    return publicOrigin ?? `${request.protocol}://${request.host}`
+  }
+
+  return {
+    safeNext,
+    ownPath,
+    wayBack (request) {
+      const safe = request.method === 'GET' || request.method === 'HEAD'
+      // Another method cannot be asked for again by following a link; the page it was sent from can.
+      const target = (safe ? undefined : sameOriginReferer(request, ownOrigin(request))) ?? request.originalUrl
+      return safeNext(target) ?? undefined
+    },
+    withNext (page, next, request) {
+      if (next === undefined) return page
+      const absolute = !page.startsWith('/')
+      const url = new URL(page, BASE)
+      url.searchParams.set(nextParam, absolute && next.startsWith('/') ? ownOrigin(request) + next : next)
+      return absolute ? url.href : url.pathname + url.search + url.hash
+    }
+  }
+}
+
+/** Whether the request asks for this very path. */
+export function isAt (request: FastifyRequest, path: string | null): boolean {
+  if (path === null) return false
+  const url = request.originalUrl
+  return url.startsWith(path) && (url.length === path.length || url[path.length] === '?')
+}
+
+function sameOriginReferer (request: FastifyRequest, origin: string): string | undefined {
+  const url = parsed(request.headers.referer ?? '')
+  return url?.origin === origin ? url.pathname + url.search : undefined
+}
+
+function parsed (value: string): URL | null {
+  try {
+    return new URL(value, BASE)
+  } catch {
+    return null
+  }
+}
+
+/** A target the application chose, in the characters `Location` may hold (RFC 9110, section 10.2.2). */
+export function locationOf (target: string): string {
+  if (/^[\x21-\x7e]*$/.test(target)) return target
+  const url = new URL(target, BASE)
+  return url.origin === BASE ? url.pathname + url.search + url.hash : url.href
+}

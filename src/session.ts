@@ -1,0 +1,269 @@
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import { MAX_COOKIE_BYTES } from './cookies.js'
+import type { Cookie } from './cookies.js'
+import { CookieTooLargeError } from './errors.js'
+import type { InvalidReason, LoginClaims, SessionClaims, Tokens } from './tokens.js'
+import type { SessionCookieOptions } from './types.js'
+
+/** What all sessions of one registration share. */
+export interface SessionKit {
+  readonly cookie: Cookie
+  readonly tokens: Tokens<SessionClaims>
+  readonly idleSeconds: number
+  readonly absoluteSeconds: number
+  readonly clock: () => number
+  /** A bad cookie was met; it will be cleared. */
+  onInvalid: (request: FastifyRequest, cookie: string, reason: InvalidReason) => void
+  /** The application ended the session itself; the login that rides on it ends too. */
+  onDrop: ((request: FastifyRequest) => void) | undefined
+}
+
+type Values = Map<string, unknown>
+
+/**
+ * The session of one request. Nothing is read before somebody asks, and the cookie is written once, in `commit`, if something
+ * changed. Values are copied when first touched: verified claims are shared between requests and never handed out.
+ */
+export class Session {
+  private cookie: 'unread' | 'absent' | 'invalid' | 'valid' = 'unread'
+  /** What the browser holds. */
+  private claims: SessionClaims | null = null
+  private currentLogin: LoginClaims | null = null
+  private currentNext: string | undefined = undefined
+  /** When the session began, in seconds; `null`: with the response. */
+  private born: number | null = null
+  private values: Values | null = null
+  /** The values as JSON when they were opened: only a comparison sees changes in place. */
+  private valuesBefore = '{}'
+  /** Something besides the values changed. */
+  private dirty = false
+  /** `clear`: a cookie goes out even if this request brought none; `renew`: even if nothing changed. */
+  private insists: 'clear' | 'renew' | null = null
+  private attributes: SessionCookieOptions | undefined = undefined
+  /** The session was deleted, and nothing set since. */
+  deleted = false
+
+  constructor (private readonly kit: SessionKit, private readonly request: FastifyRequest) {}
+
+  /** The login this session carries, or `null`; verified, but its user may be gone. */
+  get login (): LoginClaims | null {
+    if (this.cookie === 'unread') this.read()
+    return this.currentLogin
+  }
+
+  /** Where to go after the login, with `nextIn: 'session'`. */
+  get next (): string | undefined {
+    if (this.cookie === 'unread') this.read()
+    return this.currentNext
+  }
+
+  set next (target: string | undefined) {
+    if (target === this.next) return
+    this.currentNext = target
+    this.dirty = true
+  }
+
+  /** Another state of the login in the same session. */
+  update (login: LoginClaims | null): void {
+    if (this.cookie === 'unread') this.read()
+    this.currentLogin = login
+    this.dirty = true
+  }
+
+  /** Goes out with the next write, and does not ask for one. */
+  refresh (login: LoginClaims): void {
+    this.currentLogin = login
+  }
+
+  /** A new session with this login, or none, and of the values those named. */
+  begin (login: LoginClaims | null, keep: readonly string[]): void {
+    const values = this.open()
+    for (const key of values.keys()) if (!keep.includes(key)) values.delete(key)
+    this.currentLogin = login
+    this.currentNext = undefined
+    this.born = null
+    this.dirty = true
+    // A cookie on another path does not come with this request, and must go all the same.
+    if (login === null) this.insists = 'clear'
+  }
+
+  /** The values, opened for reading and writing. */
+  open (): Values {
+    if (this.values !== null) return this.values
+    if (this.cookie === 'unread') this.read()
+    this.valuesBefore = JSON.stringify(this.claims?.data ?? {})
+    return (this.values = valuesFrom(this.valuesBefore))
+  }
+
+  set (key: string, value: unknown): void {
+    const values = this.open()
+    if (value === undefined) values.delete(key)
+    else values.set(key, value)
+    this.deleted = false
+  }
+
+  /** Ends everything this browser has. */
+  delete (): void {
+    this.regenerate([])
+    this.deleted = true
+  }
+
+  /** A new session with some of the values; whoever calls this at a logout expects the login to be gone. */
+  regenerate (keep: readonly string[]): void {
+    this.kit.onDrop?.(this.request)
+    this.begin(null, keep)
+    this.insists = null
+  }
+
+  touch (): void {
+    if (this.cookie === 'unread') this.read()
+    this.insists ??= 'renew'
+  }
+
+  options (attributes: SessionCookieOptions): void {
+    this.attributes = { ...this.attributes, ...attributes }
+  }
+
+  get changed (): boolean {
+    return this.dirty || (this.values !== null && JSON.stringify(plain(this.values)) !== this.valuesBefore)
+  }
+
+  /** Whether login state or values were asked for: the response depends on the cookie then. */
+  get used (): boolean {
+    return this.cookie !== 'unread'
+  }
+
+  /** Forgets every change; for a response that must leave the cookie as it is. */
+  discard (): void {
+    this.values = null
+    this.dirty = false
+    this.insists = null
+  }
+
+  /**
+   * Throws where this login would not fit beside the values that are kept, before anything changed.
+   * @throws FST_LOGIN_COOKIE_TOO_LARGE
+   */
+  assertFits (login: LoginClaims, keep: readonly string[]): void {
+    const kept = new Map([...this.open()].filter(([key]) => keep.includes(key)))
+    this.encode(login, undefined, plain(kept))
+  }
+
+  /** Writes or clears the cookie, if that is called for. Safe to call again. @throws FST_LOGIN_COOKIE_TOO_LARGE */
+  commit (reply: FastifyReply): void {
+    if (this.cookie === 'unread') return
+    try {
+      if (this.changed || this.insists !== null || this.renewalDue()) this.write(reply)
+      else if (this.cookie === 'invalid') this.clear(reply)
+    } catch (error) {
+      // A login or logout stands; values that cannot be kept do not.
+      this.values = this.dirty ? new Map() : null
+      throw error
+    }
+  }
+
+  private read (): void {
+    const token = this.kit.cookie.read(this.request)
+    if (token === undefined) {
+      this.cookie = 'absent'
+      return
+    }
+    const reading = this.kit.tokens.read(token)
+    if (reading.kind === 'invalid' || this.pastAbsoluteLimit(reading.claims)) {
+      this.cookie = 'invalid'
+      this.kit.onInvalid(this.request, this.kit.cookie.name, reading.kind === 'invalid' ? reading.reason : 'expired')
+      return
+    }
+    this.cookie = 'valid'
+    this.claims = reading.claims
+    this.born = reading.claims.born
+    this.currentNext = reading.claims.next
+    if (reading.claims.uid !== undefined) this.currentLogin = reading.claims as SessionClaims & LoginClaims
+  }
+
+  /** The limit may have been lowered since the token was signed. */
+  private pastAbsoluteLimit (claims: SessionClaims): boolean {
+    return (claims.born + this.kit.absoluteSeconds) * 1000 <= this.kit.clock()
+  }
+
+  private renewalDue (): boolean {
+    if (this.claims === null) return false
+    const now = this.now()
+    return now - this.claims.iat > this.kit.idleSeconds / 2 &&
+      this.expiry(now, this.claims.born) > this.claims.exp &&
+      this.request.routeOptions.config.login?.renew !== false
+  }
+
+  private write (reply: FastifyReply): void {
+    const data = this.values === null ? this.claims?.data ?? {} : plain(this.values)
+    if (this.currentLogin === null && this.currentNext === undefined && Object.keys(data).length === 0) {
+      if (this.cookie !== 'absent' || this.insists === 'clear') this.clear(reply)
+      return
+    }
+    const { token, claims } = this.encode(this.currentLogin, this.currentNext, data)
+    this.kit.cookie.set(reply, token, this.attributes)
+    this.settle('valid', claims, data)
+  }
+
+  private clear (reply: FastifyReply): void {
+    this.kit.cookie.clear(reply, this.attributes)
+    this.settle('absent', null, {})
+  }
+
+  /** What the browser holds from now on. */
+  private settle (cookie: 'absent' | 'valid', claims: SessionClaims | null, data: object): void {
+    this.cookie = cookie
+    this.claims = claims
+    this.valuesBefore = JSON.stringify(data)
+    this.dirty = false
+    this.insists = null
+  }
+
+  /** The cookie's value and what it says. @throws FST_LOGIN_COOKIE_TOO_LARGE */
+  encode (login: LoginClaims | null, next: string | undefined, data: { readonly [key: string]: unknown }) {
+    const iat = this.now()
+    const born = this.born ?? iat
+    const claims = {
+      ...login === null ? {} : loginClaims(login),
+      iat,
+      exp: this.expiry(iat, born),
+      born,
+      ...Object.keys(data).length === 0 ? {} : { data },
+      ...next === undefined ? {} : { next }
+    }
+    const token = this.kit.tokens.sign(claims)
+    const size = this.kit.cookie.size(this.request, token, this.attributes)
+    if (size > MAX_COOKIE_BYTES) throw new CookieTooLargeError(this.kit.cookie.name, size, largestKeys(data))
+    return { token, claims: { ck: this.kit.cookie.name, ...claims } }
+  }
+
+  private expiry (now: number, born: number): number {
+    return Math.min(now + this.kit.idleSeconds, born + this.kit.absoluteSeconds)
+  }
+
+  private now (): number {
+    return Math.floor(this.kit.clock() / 1000)
+  }
+}
+
+/** Of claims that carry more, those of the login. */
+function loginClaims ({ uid, sid, auth_time, fresh = false, stamp, fp }: LoginClaims): LoginClaims {
+  return { uid, sid, auth_time, fresh, ...stamp === undefined ? {} : { stamp }, ...fp === undefined ? {} : { fp } }
+}
+
+/** A Map, so that `__proto__` is a key like any other. */
+function valuesFrom (json: string): Values {
+  return new Map(Object.entries(JSON.parse(json)))
+}
+
+/** What goes into the token. `@fastify/flash` leaves an empty object behind whenever somebody looks for messages. */
+function plain (values: Values): Record<string, unknown> {
+  return Object.fromEntries([...values].filter(([key, value]) =>
+    value !== undefined && !(key === 'flash' && typeof value === 'object' && value !== null && Object.keys(value).length === 0)))
+}
+
+function largestKeys (data: object): string {
+  const bytes = (value: unknown) => JSON.stringify(value)?.length ?? 0
+  const ranked = Object.entries(data).sort(([, a], [, b]) => bytes(b) - bytes(a)).slice(0, 3)
+  return ranked.map(([key, value]) => `${key} (${bytes(value)})`).join(', ') || 'none'
+}

@@ -1,0 +1,54 @@
+import type { UserId } from '../types.js'
+
+/** A login as `login.list()` shows it. Times in milliseconds since 1970. */
+export interface LoginRecord {
+  /** The login's id. */
+  sid: string
+  userId: UserId
+  /** When the user signed in. */
+  createdAt: number
+  /** When the login was last used, to the minute. */
+  lastSeenAt: number
+  /** When the login ends if it is not used before. */
+  expiresAt: number
+  /** User-Agent at login, at most 512 characters; `null` where there was none. */
+  userAgent: string | null
+  /** Whether the login has a remember cookie. */
+  remember: boolean
+}
+
+/** What a store did with a presented remember token; see `LoginStore.rotate`. */
+export type Rotation = 'rotated' | 'grace' | 'reuse' | 'gone'
+
+/**
+ * Server-side login records. Each method is one atomic step, also for several processes on one store, and throws where it
+ * cannot tell. Records past `expiresAt` do not exist for any method. Tokens arrive as digests only.
+ */
+export interface LoginStore {
+  /**
+   * Adds a record. `digest` is that of the first remember token, `null` without one. With `maxLogins` the user's oldest
+   * logins beyond that number end in the same step; answers with their sids.
+   */
+  create (record: LoginRecord, options: { digest: string | null, maxLogins: number | null, now: number }): Promise<string[]>
+  /** The record, or `null`. */
+  find (userId: UserId, sid: string, now: number): Promise<LoginRecord | null>
+  /** Moves `lastSeenAt` and `expiresAt` forward, never back; does nothing where there is no record. */
+  touch (userId: UserId, sid: string, times: { lastSeenAt: number, expiresAt: number, now: number }): Promise<void>
+  /**
+   * Judges a presented remember token by its digest, in this order:
+   * no record → `'gone'`; the current one → it becomes the previous one, `next` the current: `'rotated'`;
+   * the previous one, changed no longer than `graceSeconds` ago → nothing changes: `'grace'`;
+   * the previous one later → `next` replaces the current one, the previous one stays: `'rotated'`;
+   * anything else → `'reuse'`, and all records of the user with `remember` are gone after it.
+   * With `next: null` (a response that can carry no cookie) nothing is replaced: `'grace'` instead of `'rotated'`.
+   */
+  rotate (userId: UserId, sid: string, step: {
+    presented: string, next: string | null, graceSeconds: number, lastSeenAt: number, expiresAt: number, now: number
+  }): Promise<Rotation>
+  /** Removes the record; whether there was one. */
+  delete (userId: UserId, sid: string, now: number): Promise<boolean>
+  /** All records of the user, in any order. */
+  list (userId: UserId, now: number): Promise<LoginRecord[]>
+  /** Removes all records of the user but `except`; answers with their sids. */
+  deleteAll (userId: UserId, options: { except: string | null, now: number }): Promise<string[]>
+}

@@ -1,0 +1,164 @@
+import { Ajv } from 'ajv'
+import { createSigner, createVerifier, TokenError } from 'fast-jwt'
+import { LruMap } from 'toad-cache'
+import type { UserId } from './types.js'
+
+/** The login inside a token. `auth_time` in seconds since 1970 (OpenID Connect Core, section 2). */
+export interface LoginClaims {
+  readonly uid: UserId
+  readonly sid: string
+  readonly auth_time: number
+  readonly fresh?: boolean
+  /** Keyed digest of `userStamp(user)`. */
+  readonly stamp?: string
+  /** Keyed digest of `fingerprint(request)`. */
+  readonly fp?: string
+}
+
+/** What every token carries: the cookie it counts in, and its times in seconds since 1970 (RFC 7519, section 4.1). */
+interface CommonClaims {
+  readonly ck: string
+  readonly aud?: string
+  readonly iat: number
+  readonly exp: number
+  /** When the session, or the login, began; the absolute limit counts from it and it never moves. */
+  readonly born: number
+}
+
+export interface SessionClaims extends CommonClaims, Partial<LoginClaims> {
+  /** The application's values; one level down, so that a key named `exp` is just a key. */
+  readonly data?: { readonly [key: string]: unknown }
+  /** Where to go after the login, with `nextIn: 'session'`. */
+  readonly next?: string
+}
+
+export interface RememberClaims extends CommonClaims, Omit<LoginClaims, 'fresh' | 'fp'> {
+  readonly days: number
+  /** Single-use token, with a store. */
+  readonly tok?: string
+}
+
+/** Why a token was not accepted; never what it said. */
+export type InvalidReason = 'malformed' | 'signature' | 'algorithm' | 'type' | 'claims' | 'expired'
+
+export type Reading<C> =
+  | { readonly kind: 'valid', readonly claims: C }
+  | { readonly kind: 'invalid', readonly reason: InvalidReason }
+
+/** Signs and verifies the tokens of one cookie. */
+export interface Tokens<C extends CommonClaims> {
+  sign (claims: Omit<C, 'ck' | 'aud'>): string
+  /** Frozen claims of a token that passed everything, or the reason why not. Never throws. */
+  read (token: string): Reading<C>
+}
+
+const seconds = { type: 'integer', minimum: 0, maximum: 8_640_000_000_000 }
+const word = { type: 'string', minLength: 1 }
+const userId = { anyOf: [word, { type: 'number' }] }
+const login = { uid: userId, sid: word, auth_time: seconds, stamp: word }
+
+const kinds = {
+  session: {
+    typ: 'session+jwt',
+    required: ['ck', 'iat', 'exp', 'born'],
+    dependencies: { uid: ['sid', 'auth_time'] },
+    properties: { ...login, fresh: { type: 'boolean' }, fp: word, data: { type: 'object' }, next: word }
+  },
+  remember: {
+    typ: 'remember+jwt',
+    required: ['ck', 'iat', 'exp', 'born', 'uid', 'sid', 'auth_time', 'days'],
+    dependencies: {},
+    properties: { ...login, days: { type: 'integer', minimum: 1 }, tok: word }
+  }
+}
+
+type Kind = keyof typeof kinds
+type ClaimsOf = { session: SessionClaims, remember: RememberClaims }
+
+export interface TokenSettings {
+  secrets: readonly [Buffer, ...Buffer[]]
+  cookieName: string
+  audience: string | undefined
+  cacheSize: number
+  clock: () => number
+}
+
+export function createTokens<K extends Kind> (kind: K, { secrets, cookieName, audience, cacheSize, clock }: TokenSettings): Tokens<ClaimsOf[K]> {
+  const { typ, required, dependencies, properties } = kinds[kind]
+  const signer = createSigner({ key: secrets[0], algorithm: 'HS256', header: { alg: 'HS256', typ } })
+  // fast-jwt's own cache hashes each token and hands the same mutable payload to everyone, so it stays off. Expiry is
+  // checked here, by `clock`, on hits and misses alike; fast-jwt would throw a RangeError at an absurd exp.
+  const verifiers = secrets.map((key) => createVerifier({ key, algorithms: ['HS256'], checkTyp: typ, cache: false, ignoreExpiration: true }))
+  const ours = audience === undefined ? { ck: cookieName } : { ck: cookieName, aud: audience }
+  const hasClaims = new Ajv().compile<ClaimsOf[K]>({
+    type: 'object',
+    required: audience === undefined ? required : [...required, 'aud'],
+    dependencies,
+    properties: { ...properties, iat: seconds, exp: seconds, born: seconds, ck: { const: cookieName }, aud: audience === undefined ? false : { const: audience } }
+  })
+  const verified = cacheSize > 0 ? new LruMap<Reading<ClaimsOf[K]>>(cacheSize) : undefined
+
+  return {
+    sign: (claims) => signer({ ...ours, ...claims }),
+    read (token) {
+      const reading = verified?.get(token) ?? verify(token)
+      if (reading.kind === 'valid' && reading.claims.exp * 1000 <= clock()) return invalid.expired
+      return reading
+    }
+  }
+
+  function verify (token: string): Reading<ClaimsOf[K]> {
+    const payload = payloadOf(token)
+    if (typeof payload === 'string') return invalid[payload]
+    if (!hasClaims(payload)) return invalid.claims
+    const reading: Reading<ClaimsOf[K]> = { kind: 'valid', claims: payload }
+    Object.freeze(payload)
+    if (payload.exp * 1000 > clock()) verified?.set(token, reading)
+    return reading
+  }
+
+  /** The payload under the first secret that fits, or why there is none. */
+  function payloadOf (token: string): object | InvalidReason {
+    if (!isCanonical(token)) return 'malformed'
+    let reason: InvalidReason = 'malformed'
+    for (const verifier of verifiers) {
+      try {
+        return verifier(token) as object
+      } catch (error) {
+        reason = reasonOf(error)
+        if (reason !== 'signature') break
+      }
+    }
+    return reason
+  }
+}
+
+/**
+ * The last character of a signature holds two unused bits: four spellings of it verify. Only the one we wrote counts, so that
+ * a token text names one token.
+ */
+function isCanonical (token: string): boolean {
+  const signature = token.slice(token.lastIndexOf('.') + 1)
+  return Buffer.from(signature, 'base64url').toString('base64url') === signature
+}
+
+const invalid = {
+  malformed: { kind: 'invalid', reason: 'malformed' },
+  signature: { kind: 'invalid', reason: 'signature' },
+  algorithm: { kind: 'invalid', reason: 'algorithm' },
+  type: { kind: 'invalid', reason: 'type' },
+  claims: { kind: 'invalid', reason: 'claims' },
+  expired: { kind: 'invalid', reason: 'expired' }
+} as const satisfies { [R in InvalidReason]: Reading<never> }
+
+const reasons: { [code: string]: InvalidReason } = {
+  [TokenError.codes.invalidSignature]: 'signature',
+  [TokenError.codes.missingSignature]: 'signature',
+  [TokenError.codes.invalidAlgorithm]: 'algorithm',
+  [TokenError.codes.invalidType]: 'type'
+}
+
+/** Not every failure is a TokenError, and none may become an answer to the visitor. */
+function reasonOf (error: unknown): InvalidReason {
+  return (error instanceof TokenError ? reasons[error.code] : undefined) ?? 'malformed'
+}
