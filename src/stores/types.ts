@@ -36,11 +36,18 @@ export interface LoginStore {
   touch (userId: UserId, sid: string, times: { lastSeenAt: number, expiresAt: number, now: number }): Promise<void>
   /**
    * Judges a presented remember token by its digest, in this order:
-   * no record → `'gone'`; the current one → it becomes the previous one, `next` the current: `'rotated'`;
-   * the previous one, changed no longer than `graceSeconds` ago → nothing changes: `'grace'`;
-   * the previous one later → `next` replaces the current one, the previous one stays: `'rotated'`;
-   * anything else → `'reuse'`, and all records of the user with `remember` are gone after it.
-   * With `next: null` (a response that can carry no cookie) nothing is replaced: `'grace'` instead of `'rotated'`.
+   * - no record → `'gone'`;
+   * - the current one → it becomes the previous one, `next` the current: `'rotated'`;
+   * - the previous one, replaced as the current one no longer than `graceSeconds` ago → nothing changes: `'grace'`
+   *   (parallel requests);
+   * - the previous one later → `next` replaces the current one, the previous one stays: `'rotated'` (its holder never got
+   *   the current one, or is a thief); what was replaced this way is never accepted again;
+   * - one that was the previous one until no longer than `graceSeconds` ago → nothing changes: `'grace'` (a request that left
+   *   the browser before two others came back). At most the 16 latest of these are kept, and only within the grace;
+   * - anything else → `'reuse'`, and all records of the user with `remember` are gone after it.
+   *
+   * With `next: null` (a response that can carry no cookie) nothing is replaced: `'grace'` instead of `'rotated'`; `'reuse'`
+   * and `'gone'` as ever. `'rotated'` also moves `lastSeenAt` and `expiresAt` forward; `'grace'` moves `lastSeenAt`.
    */
   rotate (userId: UserId, sid: string, step: {
     presented: string, next: string | null, graceSeconds: number, lastSeenAt: number, expiresAt: number, now: number
