@@ -13,6 +13,7 @@ type Known = { kind: 'anonymous' } | { kind: 'login', user: LoginUser } | { kind
 type Outcome = { kind: 'unloaded' } | { kind: 'loading', user: Promise<LoginUser | null> } | Known
 
 const UNLOADED: Outcome = { kind: 'unloaded' }
+const NONE: readonly EndedLogin[] = []
 const ANONYMOUS: Known = { kind: 'anonymous' }
 
 /** A login whose record has to go when the response does. */
@@ -24,16 +25,20 @@ export interface EndedLogin { userId: UserId, sid: string }
  */
 export class CurrentUser {
   readonly carrier: Carrier
-  readonly remember: Remember
   /** Whether a guard stands before this route; its response is not to be stored. */
   noStore = false
   /** Logins ended by `session.delete()`, whose records go with the response. */
-  readonly ended: EndedLogin[] = []
+  ended: readonly EndedLogin[] = NONE
+  /** The remember cookie, if anything asked for it. */
+  remembering: Remember | null = null
   private outcome: Outcome = UNLOADED
 
   constructor (private readonly area: Area, private readonly request: FastifyRequest) {
     this.carrier = area.carrier(request)
-    this.remember = new Remember(area.remember, request)
+  }
+
+  get remember (): Remember {
+    return (this.remembering ??= new Remember(this.area.remember, this.request))
   }
 
   /** The user or `null`; a promise only where something has to be waited for. */
@@ -90,9 +95,8 @@ export class CurrentUser {
 
   /** The application ended the whole session: what it carried and what was remembered. */
   dropped (): void {
-    for (const login of [this.carrier.login, this.remember.claims]) {
-      if (login !== null) this.ended.push({ userId: login.uid, sid: login.sid })
-    }
+    const here = [this.carrier.login, this.remember.claims].filter((login) => login !== null)
+    this.ended = [...this.ended, ...here.map(({ uid, sid }) => ({ userId: uid, sid }))]
     this.remember.clear()
     this.signedOut()
   }

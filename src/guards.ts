@@ -98,7 +98,7 @@ export function createGuards (area: Area, redirects: Redirects): Guards {
         return
       }
       if (verdict === 'pass') done()
-      else if (isPromise(verdict)) verdict.then((settled) => conclude(settled, request, reply, demand, done)).catch(done)
+      else if (isPromise(verdict)) verdict.then((settled) => conclude(settled, request, reply, demand, done), done)
       else conclude(verdict, request, reply, demand, done)
     }
   }
@@ -172,8 +172,10 @@ export function createGuards (area: Area, redirects: Redirects): Guards {
       return (request, reply, done) => {
         const current = area.currentUser(request)
         current.noStore = settings.noStore
-        const sendAway = (user: LoginUser | null) => { user === null ? done() : reply.redirect(redirectUrl, 302) }
-        Promise.resolve().then(() => current.load()).then(sendAway).catch(done)
+        const user = current.load()
+        const conclude = (user: LoginUser | null) => { user === null ? done() : reply.redirect(redirectUrl, 302) }
+        if (isPromise(user)) user.then(conclude, done)
+        else conclude(user)
       }
     },
     verify: (request) => throwUnlessPassed(request, plain),

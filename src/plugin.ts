@@ -186,7 +186,7 @@ function createArea (fastify: FastifyInstance, settings: LoginSettings, session:
     if (current.ended.length > 0 && area.records !== undefined) {
       return endRecords(current).then(() => finish(request, reply))
     }
-    current.remember.commit(reply)
+    current.remembering?.commit(reply)
     if (current.noStore && !reply.hasHeader('cache-control')) reply.header('cache-control', 'no-store')
   }
 
@@ -199,7 +199,7 @@ function createArea (fastify: FastifyInstance, settings: LoginSettings, session:
       current.remember.discard()
       throw error
     } finally {
-      current.ended.length = 0
+      current.ended = []
     }
   }
 
