@@ -22,7 +22,7 @@ function wantsPage ({ headers }: FastifyRequest): boolean {
     const destination = headers['sec-fetch-dest']
     return destination === undefined || NAVIGATIONS.includes(String(destination))
   }
-  if (types.length > 0 && !types.includes('*/*')) return false
+  if (headers.accept && !types.includes('*/*')) return false
   const mode = headers['sec-fetch-mode']
   return (mode === undefined || mode === 'navigate') && headers['x-requested-with'] !== 'XMLHttpRequest'
 }

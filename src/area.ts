@@ -23,6 +23,8 @@ export interface Carrier {
   assertFits (login: LoginClaims, keep: readonly string[]): void
   /** Forgets every change. */
   discard (): void
+  /** Nothing is renewed with this response. */
+  holdRenewal (): void
 }
 
 /** One registration of the plugin in one scope; what its parts share. */

@@ -32,8 +32,7 @@ export function createCookie (fastify: FastifyInstance, name: string, attributes
       warned = true
       reply.log.warn({ cookie: name }, 'a Secure cookie goes out over plain http and browsers may drop it. Behind a TLS proxy set trustProxy; without TLS set cookie.secure to "auto"')
     }
-    dropEarlier(reply, name)
-    reply.setCookie(name, value, all as object)
+    putCookie(reply, name, fastify.serializeCookie(name, value, all as object))
   }
 
   return {
@@ -46,11 +45,13 @@ export function createCookie (fastify: FastifyInstance, name: string, attributes
   }
 }
 
-/** When a later onSend hook throws, the chain runs again over the same headers: still one Set-Cookie per name. */
-function dropEarlier (reply: FastifyReply, name: string): void {
+/**
+ * When a later onSend hook throws, the chain runs again over the same headers: still one Set-Cookie per name. `setCookie()`
+ * would lose cookies here: where nothing was parsed before, `@fastify/cookie` does not know that its onSend hook is over.
+ */
+function putCookie (reply: FastifyReply, name: string, line: string): void {
   const header = reply.getHeader('set-cookie') as string | string[] | undefined
-  if (header === undefined) return
-  const others = [header].flat().filter((line) => !line.startsWith(`${name}=`))
+  const others = [header ?? []].flat().filter((other) => !other.startsWith(`${name}=`))
   reply.removeHeader('set-cookie')
-  if (others.length > 0) reply.header('set-cookie', others)
+  reply.header('set-cookie', others.length > 0 ? [...others, line] : line)
 }

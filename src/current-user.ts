@@ -63,7 +63,7 @@ export class CurrentUser {
 
   /** The user with this id, for an event: nothing is checked or restored. */
   userFor (id: UserId): MaybePromise<LoginUser | null> {
-    return this.known() ?? this.byId(id)
+    return (this.outcome.kind === 'login' ? this.known() : null) ?? this.byId(id)
   }
 
   /** @throws FST_LOGIN_USER_NOT_LOADED where somebody may be there */
@@ -115,14 +115,19 @@ export class CurrentUser {
     if (!isPromise(found)) return this.settle(found)
     const user = found.then((known) => this.settle(known))
     this.outcome = { kind: 'loading', user }
-    user.catch(() => {}) // whoever asks gets the error
+    user.catch(() => this.carrier.holdRenewal()) // whoever asks gets the error
     return user
   }
 
   /** What happened meanwhile (a login, a logout) stands. */
   private settle (known: Known): LoginUser | null {
-    if (this.outcome.kind === 'unloaded' || this.outcome.kind === 'loading') this.outcome = known
+    if (!this.overtaken) this.outcome = known
     return this.known()
+  }
+
+  /** Whether somebody signed in or out while the user was being loaded: then nothing of what was found may be written. */
+  private get overtaken (): boolean {
+    return this.outcome.kind !== 'unloaded' && this.outcome.kind !== 'loading'
   }
 
   /** A login that has left the session since is none. */
@@ -182,6 +187,7 @@ export class CurrentUser {
 
   /** Whether the user of a verified session login may be taken for logged in. */
   private admit (login: LoginClaims, user: LoginUser | null): MaybePromise<LoginUser | null> {
+    if (this.overtaken) return user
     if (user === null) return this.end(login)
     const stamp = this.area.stamps.compare(login.stamp, user)
     if (stamp === 'changed') return this.end(login)
@@ -220,6 +226,7 @@ export class CurrentUser {
 
   /** Protection values are set here too, or strong protection would end the session at the next request. */
   private restore (remembered: Remembering, user: LoginUser, tok: string | undefined): LoginUser {
+    if (this.overtaken) return user
     const { uid, sid, auth_time } = remembered
     const login = this.withDigests({ uid, sid, auth_time, fresh: false }, user)
     this.carrier.update(login)
@@ -231,6 +238,7 @@ export class CurrentUser {
 
   /** The user is gone, the stamp has changed, or the record was ended: so does the session, with both cookies. */
   private end ({ uid, sid }: { uid: UserId, sid: string }, withRecord = true): MaybePromise<null> {
+    if (this.overtaken) return null
     return then(withRecord ? this.area.records?.end(uid, sid) : undefined, () => {
       const login = this.carrier.login
       return then(login === null ? undefined : this.carrier.begin(null, []), () => {

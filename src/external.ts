@@ -1,5 +1,6 @@
 import type { FastifyRequest } from 'fastify'
 import type { Carrier } from './area.js'
+import { InvalidOptionsError } from './errors.js'
 import type { LoginClaims } from './tokens.js'
 import type { MaybePromise } from './types.js'
 
@@ -19,20 +20,20 @@ export class ExternalCarrier implements Carrier {
   constructor (private readonly request: FastifyRequest) {}
 
   get login (): LoginClaims | null {
-    const login = this.session.get(LOGIN) as Partial<LoginClaims> | null | undefined
+    const login = this.session?.get(LOGIN) as Partial<LoginClaims> | null | undefined
     return login?.uid !== undefined && login.sid !== undefined && login.auth_time !== undefined ? login as LoginClaims : null
   }
 
   get next (): string | undefined {
-    return this.session.get(NEXT) as string | undefined
+    return this.session?.get(NEXT) as string | undefined
   }
 
   set next (target: string | undefined) {
-    if (target !== this.next) this.session.set(NEXT, target)
+    if (target !== this.next) this.session?.set(NEXT, target)
   }
 
   update (login: LoginClaims | null): void {
-    this.session.set(LOGIN, login ?? undefined)
+    this.session?.set(LOGIN, login ?? undefined)
   }
 
   refresh (login: LoginClaims): void {
@@ -41,16 +42,21 @@ export class ExternalCarrier implements Carrier {
 
   /** Another session id at each login and logout, or somebody who planted the old one would be logged in too. */
   async begin (login: LoginClaims | null, keep: readonly string[]): Promise<void> {
-    await this.session.regenerate(keep)
+    await this.session?.regenerate(keep)
     if (login !== null) this.update(login)
   }
 
   // That plugin writes the cookie, and decides what fits and what is kept.
-  assertFits (): void {}
-  discard (): void {}
+  assertFits (): void {
+    if (this.session === null) throw new InvalidOptionsError('this request has no session that could carry a login: ended before, or outside the path of the session cookie')
+  }
 
-  /** Read anew each time: `@fastify/session` replaces the object when it regenerates. */
-  private get session (): ForeignSession {
-    return this.request.session as unknown as ForeignSession
+  discard (): void {}
+  holdRenewal (): void {}
+
+  /** Read anew each time: `@fastify/session` replaces the object when it regenerates, and puts none outside its cookie's path. */
+  private get session (): ForeignSession | null {
+    const session = this.request.session as unknown as Partial<ForeignSession> | null
+    return typeof session?.get === 'function' ? session as ForeignSession : null
   }
 }

@@ -128,8 +128,8 @@ export function createGuards (area: Area, redirects: Redirects): Guards {
     const page = verdict === 'stale' ? demand.refreshUrl : demand.loginUrl
     const chosen = chooseAnswer(request, page, demand.redirect)
     if (chosen.kind === 'status') return done(errorFor(verdict))
-    const url = pageFor(request, chosen.url)
     flash(request, verdict === 'stale' ? settings.refreshMessage : settings.loginMessage)
+    const url = pageFor(request, chosen.url)
     if (chosen.kind === 'htmx') {
       reply.header('hx-redirect', url)
       return done(errorFor(verdict))
@@ -146,8 +146,15 @@ export function createGuards (area: Area, redirects: Redirects): Guards {
     return locationOf(page)
   }
 
-  async function throwUnlessPassed (request: FastifyRequest, demand: Demand): Promise<void> {
-    const verdict = await judge(request, demand)
+  async function throwUnlessPassed (request: FastifyRequest, reply: FastifyReply, demand: Demand): Promise<void> {
+    let verdict: Verdict
+    try {
+      verdict = await judge(request, demand)
+    } catch (error) {
+      // To an error without a status @fastify/auth gives 401, which would say that nobody is logged in.
+      if ((error as { statusCode?: number } | null)?.statusCode === undefined) reply.code(500)
+      throw error
+    }
     if (verdict === 'pass') return
     if (verdict === 'forbidden') throw new ForbiddenError()
     announce(verdict, request)
@@ -178,8 +185,8 @@ export function createGuards (area: Area, redirects: Redirects): Guards {
         else conclude(user)
       }
     },
-    verify: (request) => throwUnlessPassed(request, plain),
-    verifyFresh: (request) => throwUnlessPassed(request, fresh)
+    verify: (request, reply) => throwUnlessPassed(request, reply, plain),
+    verifyFresh: (request, reply) => throwUnlessPassed(request, reply, fresh)
   }
 }
 

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import type { FastifyReply, FastifyRequest, LoginUser } from 'fastify'
 import type { Area } from './area.js'
 import {
-  HeadersSentError, InactiveUserError, InvalidOptionsError, InvalidRememberError, StoreRequiredError, UnauthorizedError
+  HeadersSentError, InactiveUserError, InvalidOptionsError, InvalidRememberError, StoreFailedError, StoreRequiredError, UnauthorizedError
 } from './errors.js'
 import { headersGone } from './headers.js'
 import { checkArguments, MAX_DAYS } from './options.js'
@@ -156,7 +156,21 @@ export function createLogin (area: Area, redirects: Redirects) {
     return redirects.safeNext(given) ?? locationOf(redirectUrl)
   }
 
-  return { loginUser, logoutUser, confirmLogin, daysOf, newLogin }
+  /** Where the store failed, the response leaves the cookies as they are: it renews nothing either. */
+  function untouchedOnFailure<A extends unknown[], R> (action: (reply: FastifyReply, ...rest: A) => Promise<R>) {
+    return (reply: FastifyReply, ...rest: A): Promise<R> => action(reply, ...rest).catch((error) => {
+      if (error instanceof StoreFailedError) area.carrier(reply.request).holdRenewal()
+      throw error
+    })
+  }
+
+  return {
+    loginUser: untouchedOnFailure(loginUser),
+    logoutUser: untouchedOnFailure(logoutUser),
+    confirmLogin: untouchedOnFailure(confirmLogin),
+    daysOf,
+    newLogin
+  }
 }
 
 /** After that no cookie can carry it any more. */

@@ -231,7 +231,8 @@ export function loginSettings (options: FastifyLoginOptions, { log, riding }: Su
     sessionProtection: given.sessionProtection ?? false,
     fingerprint: given.fingerprint ?? ((request: FastifyRequest) => request.headers['user-agent'] ?? ''),
     noStore: given.noStore ?? true,
-    store: given.store,
+    // Itself, not the copy that `defined` makes of plain objects: a store may have state of its own.
+    store: options.store,
     storeCheckSeconds: given.storeCheckSeconds ?? 0,
     rememberGraceSeconds: given.rememberGraceSeconds ?? 60,
     maxLogins: given.maxLogins ?? null,

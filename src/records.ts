@@ -22,9 +22,17 @@ export type Records = ReturnType<typeof createRecords>
 
 export function createRecords (store: LoginStore, settings: LoginSettings) {
   const { clock, storeCheckSeconds, rememberGraceSeconds, maxLogins } = settings
-  // A session lives this long after its last use; the minute is for lastSeenAt, which is not written at every request.
-  const idleMs = (settings.session === 'external' ? 30 * 86_400_000 : settings.session.idleSeconds * 1000) + MINUTE
+  // A session lives this long after its last use; the rest is for lastSeenAt, which is not written at every request.
+  const idleMs = (settings.session === 'external' ? 30 * 86_400_000 : settings.session.idleSeconds * 1000) + MINUTE + storeCheckSeconds * 1000
   const checked = new LruMap<number>(MAX_CHECKED)
+  /** Logins ended so far: an answer from before the last of these is not kept. */
+  let endings = 0
+
+  function forget (sids: string[]): void {
+    if (sids.length === 0) return
+    endings++
+    checked.deleteMany(sids)
+  }
 
   async function ask<T> (method: keyof LoginStore, question: () => Promise<T>): Promise<T> {
     try {
@@ -36,7 +44,7 @@ export function createRecords (store: LoginStore, settings: LoginSettings) {
 
   return {
     /** Adds the record of a login that begins now; answers with the sids that had to make room. */
-    create (login: LoginClaims, remembered: Remembering | null, request: Pick<FastifyRequest, 'headers'>): Promise<string[]> {
+    async create (login: LoginClaims, remembered: Remembering | null, request: Pick<FastifyRequest, 'headers'>): Promise<string[]> {
       const now = clock()
       const record: LoginRecord = {
         sid: login.sid,
@@ -48,7 +56,9 @@ export function createRecords (store: LoginStore, settings: LoginSettings) {
         remember: remembered !== null
       }
       const digest = remembered?.tok === undefined ? null : digestOf(remembered.tok)
-      return ask('create', () => store.create(record, { digest, maxLogins, now }))
+      const evicted = await ask('create', () => store.create(record, { digest, maxLogins, now }))
+      forget(evicted)
+      return evicted
     },
 
     /** Whether the login still has its record; asks the store at most every `storeCheckSeconds`. */
@@ -56,6 +66,7 @@ export function createRecords (store: LoginStore, settings: LoginSettings) {
       const now = clock()
       const checkedAt = checked.get(sid)
       if (checkedAt !== undefined && now - checkedAt < storeCheckSeconds * 1000 && now >= checkedAt) return true
+      const endingsBefore = endings
       const record = await ask('find', () => store.find(userId, sid, now))
       if (record === null) {
         checked.delete(sid)
@@ -64,7 +75,7 @@ export function createRecords (store: LoginStore, settings: LoginSettings) {
       if (now - record.lastSeenAt >= MINUTE) {
         await ask('touch', () => store.touch(userId, sid, { lastSeenAt: now, expiresAt: Math.max(record.expiresAt, now + idleMs), now }))
       }
-      if (storeCheckSeconds > 0) checked.set(sid, now)
+      if (storeCheckSeconds > 0 && endings === endingsBefore) checked.set(sid, now)
       return true
     },
 
@@ -81,19 +92,24 @@ export function createRecords (store: LoginStore, settings: LoginSettings) {
         now
       }))
       if (verdict === 'rotated') return { kind: 'restore', tok: fresh ?? undefined }
+      // Which logins have ended with it, only the store knows.
+      if (verdict === 'reuse') forget([...checked.keys()])
       return verdict === 'grace' ? { kind: 'restore', tok: undefined } : { kind: verdict }
     },
 
     /** Ends one login; whether there was one. */
-    end (userId: UserId, sid: string): Promise<boolean> {
-      checked.delete(sid)
-      return ask('delete', () => store.delete(userId, sid, clock()))
+    async end (userId: UserId, sid: string): Promise<boolean> {
+      try {
+        return await ask('delete', () => store.delete(userId, sid, clock()))
+      } finally {
+        forget([sid])
+      }
     },
 
     /** Ends all logins of the user but one; answers with their sids. */
     async endAll (userId: UserId, except: string | null): Promise<string[]> {
       const sids = await ask('deleteAll', () => store.deleteAll(userId, { except, now: clock() }))
-      checked.deleteMany(sids)
+      forget(sids)
       return sids
     },
 

@@ -46,11 +46,15 @@ export function createRedirects ({ loginUrl, refreshUrl, nextParam, allowedOrigi
     const own = url.origin === BASE
     if (own !== value.startsWith('/') || !(own || origins.includes(url.origin))) return null
     if ((own || url.origin === publicOrigin) && ownPaths.includes(url.pathname)) return null
-    return own ? url.pathname + url.search + url.hash : url.href
+    const target = own ? url.pathname + url.search + url.hash : url.href
+    // Serialising makes three characters of one.
+    return target.length > MAX_NEXT_LENGTH ? null : target
   }
 
   function ownOrigin (request: FastifyRequest): string {
-    return publicOrigin ?? `${request.protocol}://${request.host}`
+    const asked = `${request.protocol}://${request.host}`
+    // Host may name the default port, which an origin never does.
+    return publicOrigin ?? parsed(asked)?.origin ?? asked
   }
 
   return {

@@ -39,6 +39,7 @@ export class Session {
   private dirty = false
   /** `clear`: a cookie goes out even if this request brought none; `renew`: even if nothing changed. */
   private insists: 'clear' | 'renew' | null = null
+  private renewable = true
   private attributes: SessionCookieOptions | undefined = undefined
   /** The session was deleted, and nothing set since. */
   deleted = false
@@ -57,9 +58,11 @@ export class Session {
     return this.currentNext
   }
 
+  /** A target that does not fit beside the values is left out: where people end up matters less than what they have. */
   set next (target: string | undefined) {
-    if (target === this.next) return
-    this.currentNext = target
+    const kept = target !== undefined && this.fits(target) ? target : undefined
+    if (kept === this.next) return
+    this.currentNext = kept
     this.dirty = true
   }
 
@@ -97,8 +100,11 @@ export class Session {
 
   set (key: string, value: unknown): void {
     const values = this.open()
-    if (value === undefined) values.delete(key)
-    else values.set(key, value)
+    if (value === undefined) {
+      values.delete(key)
+      return
+    }
+    values.set(key, value)
     this.deleted = false
   }
 
@@ -120,6 +126,11 @@ export class Session {
     this.insists ??= 'renew'
   }
 
+  /** Whose session this is could not be told: what is due stays due. */
+  holdRenewal (): void {
+    this.renewable = false
+  }
+
   options (attributes: SessionCookieOptions): void {
     this.attributes = { ...this.attributes, ...attributes }
   }
@@ -135,9 +146,10 @@ export class Session {
 
   /** Forgets every change; for a response that must leave the cookie as it is. */
   discard (): void {
-    this.values = null
-    this.dirty = false
-    this.insists = null
+    this.cookie = 'unread'
+    this.claims = this.currentLogin = this.values = this.born = this.insists = null
+    this.currentNext = undefined
+    this.dirty = this.deleted = false
   }
 
   /**
@@ -149,6 +161,15 @@ export class Session {
     this.encode(login, undefined, plain(kept))
   }
 
+  private fits (next: string): boolean {
+    try {
+      this.encode(this.login, next, plain(this.open()))
+      return true
+    } catch {
+      return false
+    }
+  }
+
   /** Writes or clears the cookie, if that is called for. Safe to call again. @throws FST_LOGIN_COOKIE_TOO_LARGE */
   commit (reply: FastifyReply): void {
     if (this.cookie === 'unread') return
@@ -156,8 +177,8 @@ export class Session {
       if (this.changed || this.insists !== null || this.renewalDue()) this.write(reply)
       else if (this.cookie === 'invalid') this.clear(reply)
     } catch (error) {
-      // A login or logout stands; values that cannot be kept do not.
-      this.values = this.dirty ? new Map() : null
+      // A login or logout stands; values that cannot be kept do not. Those of the same session stay as they were.
+      this.values = this.born === null ? new Map() : null
       throw error
     }
   }
@@ -187,7 +208,7 @@ export class Session {
   }
 
   private renewalDue (): boolean {
-    if (this.claims === null) return false
+    if (this.claims === null || !this.renewable) return false
     const now = this.now()
     return now - this.claims.iat > this.kit.idleSeconds / 2 &&
       this.expiry(now, this.claims.born) > this.claims.exp &&

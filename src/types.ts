@@ -317,9 +317,13 @@ declare module 'fastify' {
     /** @throws FST_LOGIN_USER_NOT_LOADED */
     readonly loginState: LoginState
     /** The user or `null`; loads at most once per request. */
-    getCurrentUser<T extends object = LoginUser> (): Promise<T | null>
+    getCurrentUser (): Promise<LoginUser | null>
+    /** In an area whose users are of another type. */
+    getCurrentUser<T extends object> (): Promise<T | null>
     /** The user. @throws FST_LOGIN_UNAUTHORIZED (401), FST_LOGIN_USER_NOT_LOADED */
-    requireUser<T extends object = LoginUser> (): T
+    requireUser (): LoginUser
+    /** In an area whose users are of another type. */
+    requireUser<T extends object> (): T
   }
 
   interface FastifyReply {

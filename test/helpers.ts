@@ -1,8 +1,10 @@
 import { createDecoder, createSigner } from 'fast-jwt'
 import Fastify from 'fastify'
-import type { FastifyInstance, FastifyServerOptions, InjectOptions, LightMyRequestResponse, LoginUser } from 'fastify'
-import fastifyLogin from '../src/index.js'
-import type { FastifyLoginOptions, UserId } from '../src/index.js'
+import type {
+  FastifyInstance, FastifyReply, FastifyRequest, FastifyServerOptions, InjectOptions, LightMyRequestResponse, LoginUser, RouteShorthandOptions
+} from 'fastify'
+import fastifyLogin, { jwtSession } from '../src/index.js'
+import type { FastifyLoginOptions, JwtSessionOptions, UserId } from '../src/index.js'
 
 export const SECRET = 'a secret of more than thirty-two bytes'
 export const OTHER_SECRET = 'another secret of more than 32 bytes'
@@ -95,4 +97,38 @@ export function claimsOf (token: string | undefined): Record<string, unknown> {
 /** A token signed by whoever has the secret. */
 export function forge (claims: object, { secret = SECRET, typ = 'session+jwt', algorithm = 'HS256' as 'HS256' | 'HS384' | 'HS512' } = {}): string {
   return createSigner({ key: secret, algorithm, header: { alg: algorithm, typ } })(claims as Record<string, unknown>)
+}
+
+/** An application with the session alone; `secret` is filled in. */
+export async function buildSession (options: Partial<JwtSessionOptions> = {}, server: FastifyServerOptions = {}): Promise<FastifyInstance> {
+  const app = Fastify(server)
+  await app.register(jwtSession, { secret: SECRET, ...options })
+  return app
+}
+
+type Visit = (session: FastifyRequest['session'], request: FastifyRequest, reply: FastifyReply) => unknown
+
+/** One browser before one page, `/`, which does what each visit says and answers what that returns. */
+export function visitor (app: FastifyInstance, routeOptions: RouteShorthandOptions = {}) {
+  const browser = new Browser(app)
+  let act: Visit = () => null
+  app.get('/', routeOptions, async (request, reply) => await act(request.session, request, reply) ?? null)
+  const visit = (next: Visit, headers: Record<string, string> = {}): Promise<LightMyRequestResponse> => {
+    act = next
+    return browser.get('/', headers)
+  }
+  return { app, browser, visit }
+}
+
+/** A logger option that keeps what is logged, from `trace` up. */
+export function captureLog () {
+  const lines: string[] = []
+  const stream = { write: (line: string) => { lines.push(line) } }
+  return {
+    logger: { level: 'trace', stream },
+    text: () => lines.join(''),
+    entries: (level: 'debug' | 'warn' | 'error') => lines
+      .map((line) => JSON.parse(line) as Record<string, unknown>)
+      .filter((entry) => entry.level === { debug: 20, warn: 40, error: 50 }[level])
+  }
 }

@@ -1,0 +1,112 @@
+import { InvalidOptionsError } from '../errors.js'
+import type { UserId } from '../types.js'
+import { CREATE, DELETE, DELETE_ALL, LIST, ROTATE, TOUCH } from './redis-scripts.js'
+import type { LoginRecord, LoginStore } from './types.js'
+import { storable, userKey } from './user-key.js'
+
+/** What is called of an ioredis 5 `Redis` or `Cluster`. */
+export interface IoredisClient {
+  hget (key: string, field: string): Promise<string | null>
+  eval (script: string, numberOfKeys: number, ...args: string[]): Promise<unknown>
+}
+
+/** What is called of a node-redis 5 client, pool or cluster; it must be connected by the application. */
+export interface NodeRedisClient {
+  hGet (key: string, field: string): Promise<string | null | undefined>
+  eval (script: string, options: { keys: string[], arguments: string[] }): Promise<unknown>
+}
+
+/** Options of `redisStore`. */
+export interface RedisStoreOptions {
+  /** What all keys begin with; areas and applications on one Redis need different ones. @default 'login:' */
+  prefix?: string | undefined
+}
+
+/**
+ * Login records in Redis 6.2 or later, also in Redis Cluster. Every method is one round trip and one atomic step. A user's
+ * records are one hash under `<prefix>{<user>}`, which Redis removes once they have expired. Reads must go to the primary: a
+ * replica that lags would not know a login that has just begun.
+ * @throws FST_LOGIN_INVALID_OPTIONS where the client is neither an ioredis nor a node-redis one; the methods reject with what
+ * the client rejects with
+ */
+export function redisStore (client: IoredisClient | NodeRedisClient, { prefix = 'login:' }: RedisStoreOptions = {}): LoginStore {
+  const { get, run } = adapt(client)
+  const keyOf = (userId: UserId) => `${prefix}{${userKey(userId)}}`
+
+  return {
+    async create (record, { digest, maxLogins, now }) {
+      const value = encode(record, digest, now)
+      return await run(CREATE, keyOf(record.userId), [ms(now), record.sid, value, maxLogins === null ? '' : String(maxLogins)]) as string[]
+    },
+
+    async find (userId, sid, now) {
+      const value = await get(keyOf(userId), sid)
+      return value === null ? null : live(decode(userId, sid, value), now)
+    },
+
+    async touch (userId, sid, { lastSeenAt, expiresAt, now }) {
+      await run(TOUCH, keyOf(userId), [ms(now), sid, ms(lastSeenAt), ms(expiresAt)])
+    },
+
+    async rotate (userId, sid, { presented, next, graceSeconds, lastSeenAt, expiresAt, now }) {
+      const step = [presented, next ?? '', ms(graceSeconds * 1000), ms(lastSeenAt), ms(expiresAt)]
+      return await run(ROTATE, keyOf(userId), [ms(now), sid, ...step]) as 'rotated' | 'grace' | 'reuse' | 'gone'
+    },
+
+    async delete (userId, sid, now) {
+      return await run(DELETE, keyOf(userId), [ms(now), sid]) === 1
+    },
+
+    async list (userId, now) {
+      const flat = await run(LIST, keyOf(userId), []) as string[]
+      const records: LoginRecord[] = []
+      for (let i = 0; i < flat.length; i += 2) {
+        const record = live(decode(userId, flat[i]!, flat[i + 1]!), now)
+        if (record !== null) records.push(record)
+      }
+      return records
+    },
+
+    async deleteAll (userId, { except, now }) {
+      return await run(DELETE_ALL, keyOf(userId), [ms(now), except ?? '']) as string[]
+    }
+  }
+}
+
+/** One call each for both kinds of client. */
+function adapt (client: IoredisClient | NodeRedisClient) {
+  if ('hGet' in client) {
+    return {
+      get: async (key: string, field: string) => await client.hGet(key, field) ?? null,
+      run: (script: string, key: string, args: string[]) => client.eval(script, { keys: [key], arguments: args })
+    }
+  }
+  if ('hget' in client) {
+    return {
+      get: (key: string, field: string) => client.hget(key, field),
+      run: (script: string, key: string, args: string[]) => client.eval(script, 1, key, ...args)
+    }
+  }
+  throw new InvalidOptionsError('redisStore() needs a client of ioredis or node-redis (package redis), and got neither')
+}
+
+/** Scripts count in whole milliseconds. */
+function ms (time: number): string {
+  return String(Math.floor(time))
+}
+
+/** The layout is described in redis-scripts.ts. */
+function encode ({ createdAt, lastSeenAt, expiresAt, remember, userAgent }: LoginRecord, digest: string | null, now: number): string {
+  const times = [createdAt, lastSeenAt, expiresAt].map(Math.floor)
+  return JSON.stringify([...times, remember ? 1 : 0, 0, Math.floor(now), digest, null, '', userAgent === null ? null : storable(userAgent)])
+}
+
+function decode (userId: UserId, sid: string, value: string): LoginRecord {
+  const fields = JSON.parse(value) as [number, number, number, 0 | 1, number, number, string | null, string | null, string, string | null]
+  const [createdAt, lastSeenAt, expiresAt, remember, , , , , , userAgent] = fields
+  return { sid, userId, createdAt, lastSeenAt, expiresAt, userAgent, remember: remember === 1 }
+}
+
+function live (record: LoginRecord, now: number): LoginRecord | null {
+  return record.expiresAt > now ? record : null
+}
