@@ -7,7 +7,7 @@ import session from '@fastify/session'
 import type { FastifySessionOptions } from '@fastify/session'
 import type { FastifyInstance, FastifyReply, FastifyRequest, preHandlerHookHandler } from 'fastify'
 import fastifyLogin from 'fastify-login'
-import type { FastifyLoginOptions } from 'fastify-login'
+import type { LoginStore } from 'fastify-login'
 import { openStore } from './stores.js'
 import type { StoreName } from './stores.js'
 
@@ -22,13 +22,18 @@ export interface Settings {
   verifiedCacheSize?: number
   store?: StoreName
   storeCheckSeconds?: number
+  /** With a stamp and a fingerprint in the tokens. */
+  digests?: boolean
 }
+
+/** Must not answer with the reply, which is thenable. */
+type LogIn = (user: User, reply: FastifyReply, remember: boolean) => unknown
 
 /** What a contender brings to the common routes. */
 interface Routes {
   guard?: preHandlerHookHandler
   user (request: FastifyRequest): User
-  logIn? (user: User, reply: FastifyReply, remember: boolean): unknown
+  logIn?: LogIn
 }
 
 interface Contender {
@@ -72,12 +77,8 @@ export const contenders = {
   guarded: {
     title: '**fastify-login, guarded**',
     async build (app, users, settings) {
-      await registerLogin(app, users, settings)
-      return {
-        guard: app.login.guard() as preHandlerHookHandler,
-        user: (request) => request.requireUser() as unknown as User,
-        logIn: (user, reply, remember) => reply.loginUser(user as never, { remember, redirectUrl: false })
-      }
+      const logIn = await registerLogin(app, users, settings)
+      return { guard: app.login.guard(), user: (request) => request.requireUser() as unknown as User, logIn }
     }
   },
 
@@ -85,8 +86,8 @@ export const contenders = {
     title: '**fastify-login, unguarded**',
     async build (app, users, settings) {
       const { id } = first(users)
-      const { logIn } = await contenders.guarded.build(app, users, settings)
-      return { user: () => users.get(id)!, logIn: logIn! }
+      const logIn = await registerLogin(app, users, settings)
+      return { user: () => users.get(id)!, logIn }
     }
   },
 
@@ -144,32 +145,34 @@ export const contenders = {
 export type Name = keyof typeof contenders
 
 /** Every contender gets the same two routes, and does the same work: find the user in a Map, answer with the same JSON. */
-export async function build (name: Name, app: FastifyInstance, users: Users, settings: Settings): Promise<{ served: number }> {
-  const count = { served: 0 }
+export async function build (name: Name, app: FastifyInstance, users: Users, settings: Settings) {
+  const tally = { served: 0 }
   const { guard, user, logIn } = await (contenders[name] as Contender).build(app, users, settings)
 
   app.get('/me', guard === undefined ? {} : { preHandler: guard }, async (request) => {
-    count.served++
+    tally.served++
     const { id, name } = user(request)
     return { id, name }
   })
-  if (logIn !== undefined) {
-    app.post('/login', async (request, reply) => {
-      count.served++
-      const { id, remember } = request.body as { id: string, remember: boolean }
-      await logIn(users.get(id)!, reply, remember)
-      return { ok: true }
-    })
-  }
+  app.post('/login', async (request, reply) => {
+    tally.served++
+    const { id, remember } = request.body as { id: string, remember: boolean }
+    await logIn?.(users.get(id)!, reply, remember)
+    return { ok: true }
+  })
   await app.ready()
-  return count
+  return { tally, guards: guard !== undefined }
 }
 
-async function registerLogin (app: FastifyInstance, users: Users, { verifiedCacheSize, store, storeCheckSeconds }: Settings) {
-  const options: FastifyLoginOptions = { secret: SECRET, userLoader: (id) => (users.get(id as string) ?? null) as never }
-  if (verifiedCacheSize !== undefined) options.verifiedCacheSize = verifiedCacheSize
-  if (store !== undefined) Object.assign(options, { store: await openStore(store, app), storeCheckSeconds: storeCheckSeconds ?? 0 })
-  await app.register(fastifyLogin, options)
+async function registerLogin (app: FastifyInstance, users: Users, { store, digests = false, ...settings }: Settings): Promise<LogIn> {
+  await app.register(fastifyLogin, {
+    secret: SECRET,
+    userLoader: (id) => (users.get(id as string) ?? null) as never,
+    ...settings,
+    ...store === undefined ? {} : { store: await openStore(store, app) as LoginStore },
+    ...digests ? { userStamp: () => 'a value that changes', sessionProtection: 'basic' } : {}
+  })
+  return (user, reply, remember) => reply.loginUser(user as never, { remember, redirectUrl: false })
 }
 
 /** As it comes, but for `secure`, which plain http rules out. */
@@ -180,7 +183,7 @@ async function registerSession (app: FastifyInstance, { store }: Settings, optio
 }
 
 function guardOverSession (app: FastifyInstance, users: Users): Routes {
-  app.decorateRequest('user', null)
+  app.decorateRequest('user', null as never)
   return {
     guard (given, reply, done) {
       const request = decorated(given)
@@ -212,7 +215,7 @@ async function guardOverPassport (app: FastifyInstance, users: Users): Promise<R
 async function guardOverJwt (app: FastifyInstance, users: Users, verify: { cache?: number }): Promise<Routes> {
   await app.register(cookie)
   await app.register(jwt, { secret: SECRET, cookie: { cookieName: 'token', signed: false }, sign: { expiresIn: '1d' }, verify })
-  app.decorateRequest('account', null)
+  app.decorateRequest('account', null as never)
   type WithAccount = { account: User | null }
   return {
     guard: async (given, reply) => {
@@ -228,4 +231,3 @@ async function guardOverJwt (app: FastifyInstance, users: Users, verify: { cache
     }
   }
 }
-

@@ -1,32 +1,33 @@
 import type { Profiler } from 'node:inspector'
 
-export interface Spent { place: string, what: string, share: number }
+export interface SelfTime { file: string, name: string, share: number }
 
-/** Self time by function, as a share of what was not idle. */
-export function summary ({ nodes, samples = [], timeDeltas = [] }: Profiler.Profile): Spent[] {
+/** Self time by function, as a share of all time that was not idle. */
+export function selfTimes ({ nodes, samples = [], timeDeltas = [] }: Profiler.Profile): SelfTime[] {
   const byId = new Map(nodes.map((node) => [node.id, node]))
-  const spent = new Map<string, number>()
+  const micros = new Map<string, { file: string, name: string, micros: number }>()
   let total = 0
   samples.forEach((id, index) => {
     const { functionName, url, lineNumber } = byId.get(id)!.callFrame
     if (functionName === '(idle)') return
-    const micros = timeDeltas[index]!
-    total += micros
-    const what = functionName === '' ? `(anonymous:${lineNumber + 1})` : functionName
-    const key = `${placeOf(url)}\t${what}`
-    spent.set(key, (spent.get(key) ?? 0) + micros)
+    const file = fileOf(url)
+    const name = functionName === '' ? `function in line ${lineNumber + 1}` : functionName
+    const key = `${file} ${name}`
+    const entry = micros.get(key) ?? { file, name, micros: 0 }
+    entry.micros += timeDeltas[index]!
+    total += timeDeltas[index]!
+    micros.set(key, entry)
   })
-  return [...spent].map(([key, micros]) => {
-    const [place, what] = key.split('\t') as [string, string]
-    return { place, what, share: micros / total }
-  }).sort((a, b) => b.share - a.share)
+  return [...micros.values()].map(({ file, name, micros }) => ({ file, name, share: micros / total })).sort((a, b) => b.share - a.share)
 }
 
-/** A file of this package, the name of another package, a module of Node, or V8 itself. */
-function placeOf (url: string): string {
+/** Within a package `fastify/lib/reply.js`, here `dist/esm/session.js`, else the module of Node, or V8 itself. */
+function fileOf (url: string): string {
   if (url === '') return 'V8'
-  const modules = url.lastIndexOf('/node_modules/')
-  if (modules === -1) return url.startsWith('node:') ? url : url.split('/').slice(-3).join('/')
-
-  return url.slice(modules + "/node_modules/".length)
+  if (!url.startsWith('file:')) return url.slice(url.lastIndexOf('/node_modules/') + 1).replace('node_modules/', '')
+  const path = new URL(url).pathname
+  const modules = path.lastIndexOf('/node_modules/')
+  if (modules !== -1) return path.slice(modules + '/node_modules/'.length)
+  const root = new URL('..', import.meta.url).pathname
+  return path.startsWith(root) ? path.slice(root.length) : path
 }

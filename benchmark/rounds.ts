@@ -5,52 +5,99 @@ import { Helper } from './processes.js'
 export const CONNECTIONS = 20
 
 /** One slice of load on one server. */
-export interface Sample {
+interface Sample {
   /** Microseconds of server CPU time per request. */
   cpu: number
   /** Requests per second by the wall clock. */
   perSecond: number
-  /** CPU time by wall time. */
-  busy: number
 }
 
-export class Entrant {
-  readonly samples: Sample[] = []
-  port = 0
+export interface Entrant {
+  name: Name
+  /** What tells two entrants of one name apart. */
+  key?: string
+  title?: string
+  users?: number
+  settings?: Settings
+}
 
-  private constructor (readonly key: string, readonly title: string, readonly server: Helper) {}
-
-  /** A server that listens. */
-  static async start (name: Name, options: { key?: string, title?: string, users?: number, settings?: Settings, nodeOptions?: string[] } = {}): Promise<Entrant> {
-    const { key = name, title = contenders[name].title, users = 100, settings = {}, nodeOptions = [] } = options
-    const entrant = new Entrant(key, title, new Helper('./server.ts', [name, String(users), JSON.stringify(settings)], nodeOptions))
-    entrant.port = await entrant.server.ask('listen')
-    return entrant
-  }
+export interface Result {
+  title: string
+  samples: Sample[]
 }
 
 export interface Pace {
+  /** Times that all servers are started afresh: V8 does not compile the same code alike in every process. */
+  generations: number
+  /** Slices per server and generation, and those before them that do not count. */
   rounds: number
-  /** Rounds that do not count. */
   warmups: number
   slice: { ms: number } | { amount: number }
 }
 
-/** Load goes round the servers in short slices, so that a drifting machine hits all alike. */
-export async function race (entrants: readonly Entrant[], load: Helper, { rounds, warmups, slice }: Pace): Promise<void> {
-  for (let round = -warmups; round < rounds; round++) {
-    for (const entrant of shuffled(entrants)) {
-      const sample = await measure(entrant, load, slice)
-      if (round >= 0) entrant.samples.push(sample)
-    }
+/** Readies one server for its load. */
+export type Prepare = (server: Server, load: Helper) => Promise<void>
+
+/** A contender that listens. */
+export class Server {
+  readonly key: string
+  readonly title: string
+  readonly users: number
+  private readonly helper: Helper
+  port = 0
+  guards = false
+
+  constructor (readonly entrant: Entrant, nodeOptions: string[] = []) {
+    const { name, key = name, title = contenders[name].title, users = 100, settings = {} } = entrant
+    this.key = key
+    this.title = title
+    this.users = users
+    this.helper = new Helper('./server.ts', [name, String(users), JSON.stringify(settings)], nodeOptions)
+  }
+
+  async listen (): Promise<void> {
+    Object.assign(this, await this.helper.ask<{ port: number, guards: boolean }>('listen'))
+  }
+
+  ask<T> (command: string, given?: unknown): Promise<T> {
+    return this.helper.ask(command, given)
+  }
+
+  async stop (): Promise<void> {
+    await this.helper.ask('close')
+    await this.helper.stop()
   }
 }
 
-async function measure ({ key, server }: Entrant, load: Helper, slice: Pace['slice']): Promise<Sample> {
+/** Load goes round the servers, all of them up, in short slices: a machine that drifts hits all alike. */
+export async function race (entrants: readonly Entrant[], prepare: Prepare, pace: Pace): Promise<Map<string, Result>> {
+  const results = new Map<string, Result>()
+  for (let generation = 1; generation <= pace.generations; generation++) {
+    const load = new Helper('./load.ts')
+    const servers = entrants.map((entrant) => new Server(entrant))
+    for (const server of servers) {
+      await server.listen()
+      await prepare(server, load)
+    }
+    for (let round = -pace.warmups; round < pace.rounds; round++) {
+      note(`generation ${generation} of ${pace.generations}, ${round < 0 ? 'warming up' : `round ${round + 1} of ${pace.rounds}`}`)
+      for (const server of shuffled(servers)) {
+        const sample = await measure(server, load, pace.slice)
+        const { samples } = getOrAdd(results, server.key, () => ({ title: server.title, samples: [] }))
+        if (round >= 0) samples.push(sample)
+      }
+    }
+    await Promise.all([load.stop(), ...servers.map((server) => server.stop())])
+  }
+  note('')
+  return results
+}
+
+async function measure (server: Server, load: Helper, slice: Pace['slice']): Promise<Sample> {
   await server.ask('begin')
-  const { seconds, answered } = await load.ask<{ seconds: number, answered: number }>('slice', { name: key, connections: CONNECTIONS, ...slice })
+  const { seconds, answered } = await load.ask<{ seconds: number, answered: number }>('slice', { key: server.key, connections: CONNECTIONS, ...slice })
   const { cpuMicros, served } = await server.ask<{ cpuMicros: number, served: number }>('end')
-  return { cpu: cpuMicros / served, perSecond: answered / seconds, busy: cpuMicros / seconds / 1e6 }
+  return { cpu: cpuMicros / served, perSecond: answered / seconds }
 }
 
 export function median (values: readonly number[]): number {
@@ -59,15 +106,29 @@ export function median (values: readonly number[]): number {
   return sorted.length % 2 === 1 ? sorted[Math.floor(middle)]! : (sorted[middle - 1]! + sorted[middle]!) / 2
 }
 
-/** How much more `entrant` does with the same CPU time than `base`: the median of the ratios per round. */
-export function byCpu (entrant: Entrant, base: Entrant): number {
-  return median(entrant.samples.map(({ cpu }, round) => base.samples[round]!.cpu / cpu))
+/** How many times as much `result` does with the same CPU time as `base`: the median of the ratios per round. */
+export function byCpu (result: Result, base: Result): number {
+  return median(result.samples.map(({ cpu }, round) => base.samples[round]!.cpu / cpu))
 }
 
-export function byThroughput (entrant: Entrant, base: Entrant): number {
-  return median(entrant.samples.map(({ perSecond }, round) => perSecond / base.samples[round]!.perSecond))
+export function byThroughput (result: Result, base: Result): number {
+  return median(result.samples.map(({ perSecond }, round) => perSecond / base.samples[round]!.perSecond))
+}
+
+export const cpuOf = ({ samples }: Result) => median(samples.map(({ cpu }) => cpu))
+export const perSecondOf = ({ samples }: Result) => median(samples.map(({ perSecond }) => perSecond))
+
+/** Where the run is; not part of the tables. */
+export function note (text: string): void {
+  if (process.stderr.isTTY) process.stderr.write(`\r\x1b[K${text}`)
 }
 
 function shuffled<T> (list: readonly T[]): T[] {
   return list.map((value) => ({ value, place: Math.random() })).sort((a, b) => a.place - b.place).map(({ value }) => value)
+}
+
+function getOrAdd<V> (map: Map<string, V>, key: string, make: () => V): V {
+  const value = map.get(key) ?? make()
+  map.set(key, value)
+  return value
 }

@@ -21,8 +21,6 @@ export interface Carrier {
   begin (login: LoginClaims | null, keep: readonly string[]): MaybePromise<void>
   /** @throws FST_LOGIN_COOKIE_TOO_LARGE */
   assertFits (login: LoginClaims, keep: readonly string[]): void
-  /** Forgets every change. */
-  discard (): void
   /** Nothing is renewed with this response. */
   holdRenewal (): void
 }

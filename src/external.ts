@@ -46,12 +46,11 @@ export class ExternalCarrier implements Carrier {
     if (login !== null) this.update(login)
   }
 
-  // That plugin writes the cookie, and decides what fits and what is kept.
   assertFits (): void {
     if (this.session === null) throw new InvalidOptionsError('this request has no session that could carry a login: ended before, or outside the path of the session cookie')
   }
 
-  discard (): void {}
+  // That plugin writes the cookie, and decides how long it is kept.
   holdRenewal (): void {}
 
   /** Read anew each time: `@fastify/session` replaces the object when it regenerates, and puts none outside its cookie's path. */

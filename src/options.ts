@@ -33,8 +33,8 @@ const oneOf = <const V extends readonly unknown[]>(...values: V) =>
   ({ enum: values, expects: `one of ${values.map((value) => JSON.stringify(value)).join(', ')}` })
 
 const cookieAttributes: SchemaFor<CookieAttributes> = {
-  domain: text,
-  path: { type: 'string', pattern: '^/[^;]*$', expects: 'a path that begins with /' },
+  domain: { type: 'string', pattern: '^\\.?(?!-)[0-9A-Za-z-]{1,63}(?<!-)(\\.(?!-)[0-9A-Za-z-]{1,63}(?<!-))*$', expects: 'a host name' },
+  path: { type: 'string', pattern: '^/[ -:=-~]*$', expects: 'a path that begins with /, in printable ASCII' },
   httpOnly: flag,
   sameSite: oneOf('strict', 'lax', 'none'),
   secure: oneOf(true, false, 'auto'),
@@ -155,7 +155,7 @@ export function sessionSettings (options: JwtSessionOptions, log: FastifyBaseLog
   if (wrong.length === 0) wrong.push(...cookieProblems('cookie', cookieName, cookie))
   refuse(wrong)
   return {
-    secrets: secretList(given.secret),
+    secrets: longEnough(keysOf(given.secret)),
     audience: given.audience,
     cookieName,
     cookie,
@@ -194,7 +194,7 @@ export function loginSettings (options: FastifyLoginOptions, { log, riding }: Su
 
   const cookie = given.cookie ?? {}
   const settings = {
-    secrets: given.secret === undefined ? riding!.secrets : secretList(given.secret),
+    secrets: given.secret === undefined ? riding!.secrets : keysOf(given.secret),
     audience: given.audience ?? riding?.audience,
     clock: given.clock ?? riding?.clock ?? Date.now,
     session: external
@@ -244,13 +244,14 @@ export function loginSettings (options: FastifyLoginOptions, { log, riding }: Su
   }
   wrong.push(...cookieProblems('remember.cookie', settings.remember.cookieName, settings.remember.cookie))
   refuse(wrong)
+  longEnough(settings.secrets)
   return settings
 }
 
 /** What belongs to `jwtSession` where the login rides on it. */
 function ridingProblems (given: FastifyLoginOptions, session: LoginSessionOptions, riding: SessionSettings): string[] {
   const theirs = ['cookieName', 'cookie', 'idleSeconds', 'absoluteSeconds'] as const
-  const sameSecret = given.secret === undefined || isDeepStrictEqual(secretList(given.secret), riding.secrets)
+  const sameSecret = given.secret === undefined || isDeepStrictEqual(keysOf(given.secret), riding.secrets)
   return [
     ...sameSecret ? [] : ['secret'],
     ...theirs.filter((name) => session[name] !== undefined).map((name) => `session.${name}`),
@@ -272,12 +273,18 @@ function unknownNames (given: object, known: string[], log: FastifyBaseLogger): 
   return misspelt.map((name) => unknownOption(name, nearest(name, known)))
 }
 
-function secretList (secret: Secret): readonly [Buffer, ...Buffer[]] {
+type Keys = readonly [Buffer, ...Buffer[]]
+
+function keysOf (secret: Secret): Keys {
   const list = (Array.isArray(secret) ? secret : [secret]) as ReadonlyArray<string | Buffer>
-  const keys = list.map((key) => Buffer.from(key as string))
+  return list.map((key) => Buffer.from(key as string)) as [Buffer, ...Buffer[]]
+}
+
+/** Said last: whoever reads it has nothing else to mend. @throws FST_LOGIN_SECRET_TOO_SHORT */
+function longEnough (keys: Keys): Keys {
   const short = keys.find((key) => key.length < MINIMAL_SECRET_BYTES)
   if (short !== undefined) throw new SecretTooShortError(short.length)
-  return keys as [Buffer, ...Buffer[]]
+  return keys
 }
 
 function fullAttributes (...layers: (CookieAttributes | undefined)[]): FullCookieAttributes {

@@ -181,21 +181,22 @@ function createArea (fastify: FastifyInstance, settings: LoginSettings, session:
 
   /** The login's part of the response, before the session's. */
   function finish (request: FastifyRequest, reply: FastifyReply): void | Promise<void> {
-    const current = (request as Carrying)[kCurrentUser]
-    if (current === null) return
+    // Undefined outside this scope, where requests may use the session this login rides on.
+    const current = (request as Carrying)[kCurrentUser] as CurrentUser | null | undefined
+    if (current === null || current === undefined) return
     if (current.ended.length > 0 && area.records !== undefined) {
-      return endRecords(current).then(() => finish(request, reply))
+      return endRecords(current, request).then(() => finish(request, reply))
     }
     current.remembering?.commit(reply)
     if (current.noStore && !reply.hasHeader('cache-control')) reply.header('cache-control', 'no-store')
   }
 
   /** `session.delete()` cannot wait for the store, so the response does. Where that fails the login stands, cookies and all. */
-  async function endRecords (current: CurrentUser): Promise<void> {
+  async function endRecords (current: CurrentUser, request: FastifyRequest): Promise<void> {
     try {
       for (const { userId, sid } of current.ended) await area.records!.end(userId, sid)
     } catch (error) {
-      current.carrier.discard()
+      session!.of(request).discard()
       current.remember.discard()
       throw error
     } finally {

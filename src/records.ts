@@ -93,7 +93,7 @@ export function createRecords (store: LoginStore, settings: LoginSettings) {
       }))
       if (verdict === 'rotated') return { kind: 'restore', tok: fresh ?? undefined }
       // Which logins have ended with it, only the store knows.
-      if (verdict === 'reuse') forget([...checked.keys()])
+      if (verdict === 'reuse') forget([sid, ...checked.keys()])
       return verdict === 'grace' ? { kind: 'restore', tok: undefined } : { kind: verdict }
     },
 

@@ -58,7 +58,8 @@ async function shopAndAdmin (arrangement: Arrangement, options: FastifyLoginOpti
     Object.defineProperty(inAdmin, 'jar', { value: inShop.jar })
     return { inShop, inAdmin, jar: inShop.jar }
   }
-  return { app, shop: areas.shop!, admin: areas.admin!, carla: customers.byId.get(1)!, carl: customers.byId.get(2)!, ada: staff.byId.get(1)!, browser }
+  const [carla, carl, ada] = [customers.byId.get(1)!, customers.byId.get(2)!, staff.byId.get(1)!]
+  return { shop: areas.shop!, admin: areas.admin!, carla, carl, ada, browser }
 }
 
 function inEach (name: string, test: (t: Test, arrangement: Arrangement) => Promise<void>): void {
@@ -254,7 +255,9 @@ t.test('areas whose cookies or registrations would get in each other\'s way do n
       await app.register(async (middle) => { await scoped(middle, options(OTHER_SECRET)) })
     }, INVALID],
     'beside, same names and secret': [beside(options(SECRET), options(SECRET)), INVALID],
-    'beside, one name and a rotated secret in common': [beside(options(SECRET, 'a'), { ...options(SECRET, 'b'), secret: [OTHER_SECRET, SECRET] }), INVALID],
+    'beside, one name and a rotated secret in common': [
+      beside(options(SECRET, 'a'), { ...options(SECRET, 'b'), secret: [OTHER_SECRET, SECRET] }), INVALID
+    ],
     'beside, same names, other secrets': [beside(options(SECRET), options(OTHER_SECRET)), undefined],
     'beside, own names': [beside(options(SECRET), options(SECRET, 'b', '_b')), undefined],
     'two logins on one jwtSession': [async (app) => {

@@ -100,9 +100,18 @@ t.test('a cookie with a prefixed name goes out', async (t) => {
 
 t.test('parseOptions of @fastify/cookie do not leak into our cookies', async (t) => {
   const parseOptions = {
-    signed: true, domain: 'elsewhere.example', path: '/elsewhere', secure: true, httpOnly: false, sameSite: 'none', maxAge: 77,
-    expires: new Date(0), partitioned: true, priority: 'low',
-    encode: String, decode: String
+    signed: true,
+    domain: 'elsewhere.example',
+    path: '/elsewhere',
+    secure: true,
+    httpOnly: false,
+    sameSite: 'none',
+    maxAge: 77,
+    expires: new Date(0),
+    partitioned: true,
+    priority: 'low',
+    encode: String,
+    decode: String
   } as const
   const { byId, userLoader } = people()
   const app = Fastify()

@@ -10,7 +10,8 @@ const userStamp = (user: LoginUser) => (user as TestUser).password!
 const ann = { id: 'ann', name: 'Ann', password: 'hash 1' }
 
 t.test('minted cookies say what a login would have said', async (t) => {
-  const options = { userStamp, sessionProtection: 'strong', session: { cookieName: 'sitting', idleSeconds: 700 }, remember: { cookieName: 'stay', days: 12 } } as const
+  const names = { session: { cookieName: 'sitting', idleSeconds: 700 }, remember: { cookieName: 'stay', days: 12 } }
+  const options = { userStamp, sessionProtection: 'strong', ...names } as const
   for (const remember of [undefined, false, true, 5]) {
     const { app, user, visitor } = await site(options, [ann])
     const browser = visitor()
@@ -55,7 +56,8 @@ t.test('authTime, data and remember arrive', async (t) => {
     t.equal((await browser.get('/recent')).statusCode, statusCode, `${age} s ago`)
   }
   await wear({ data: { cart: ['pear'], exp: 0, ['__proto__']: 'just a key' }, remember: 5, authTime: now - 999, fresh: false })
-  await browser.does((request) => t.strictSame(Object.entries({ ...request.session.data() }), [['cart', ['pear']], ['exp', 0], ['__proto__', 'just a key']]))
+  const values = [['cart', ['pear']], ['exp', 0], ['__proto__', 'just a key']]
+  await browser.does((request) => t.strictSame(Object.entries({ ...request.session.data() }), values))
   t.match(await browser.who(), { user: 'ann', kind: 'stale', authTime: now - 999, remembered: true })
   clock.advance(2 * DAY)
   browser.jar.delete('session')

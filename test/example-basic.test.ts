@@ -20,6 +20,9 @@ function expect (t: Test, answer: Answer, { cookies = {}, ...rest }: { status?: 
 const right = { username: 'ann', password: 'correct horse' }
 const env = { SESSION_SECRET: 'the secret of the example, in its test' }
 
+// Processes of their own take longer where the machine is busy.
+t.setTimeout(120_000)
+
 t.test('the example, driven over HTTP', async (t) => {
   const { address, output } = await start(t, 'examples/basic.ts', env)
 

@@ -18,6 +18,9 @@ async function signIn (page: Page, { remember = false } = {}): Promise<void> {
   await page.waitForURL((url) => url.pathname !== '/login')
 }
 
+// Processes of their own take longer where the machine is busy.
+t.setTimeout(120_000)
+
 t.test('the example in Chromium', { skip: existsSync(executablePath) ? false : `${executablePath} is not there` }, async (t) => {
   const { address } = await start(t, 'examples/basic.ts', { SESSION_SECRET: 'the secret of the example, in its test' })
   const browser = await chromium.launch({ executablePath, args })

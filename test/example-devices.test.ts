@@ -1,6 +1,9 @@
 import t from 'tap'
 import { HttpBrowser, start } from './example-process.js'
 
+// Processes of their own take longer where the machine is busy.
+t.setTimeout(120_000)
+
 t.test('the devices example lists the logins of a user, and ends them', async (t) => {
   const { address } = await start(t, 'examples/devices.ts')
   const site = new URL(address).origin

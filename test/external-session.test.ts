@@ -61,8 +61,8 @@ overEach('login, guards and logout on the session of another plugin, with no ses
 overEach('a login leaves nothing of the session before it, and a logout nothing of the login', async (t, carrier) => {
   const { ann, visitor } = await external(carrier)
   const browser = visitor()
-  const put = (values: object) => browser.does((request) => { for (const [key, value] of Object.entries(values)) Object.assign(request.session, { [key]: value }) })
-  const read = async () => (await browser.does((request) => [request.session.get('draft' as 'flash'), request.session.get('letters' as 'flash')].map((value) => value ?? null))).json()
+  const put = (values: object) => browser.does((request) => { Object.assign(request.session, values) })
+  const read = async () => (await browser.does((request) => ['draft', 'letters'].map((key) => Reflect.get(request.session, key) ?? null))).json()
   await put({ draft: 'of a stranger' })
   await browser.signIn(ann)
   t.strictSame(await read(), [null, null])
@@ -145,6 +145,24 @@ t.test('digests under an older secret count and are renewed (@fastify/secure-ses
   }
 })
 
+overEach('a loader that fails is an error and signs nobody out', async (t, carrier) => {
+  let failing = false
+  const { ann, byId, visitor } = await external(carrier, {
+    userLoader: async (id) => {
+      if (failing) throw new Error('database down')
+      return byId.get(id) as object
+    }
+  })
+  const browser = visitor()
+  await browser.signIn(ann, { remember: 5 })
+  failing = true
+  const response = await browser.get('/members')
+  t.equal(response.statusCode, 500)
+  t.strictSame(setCookies(response), [])
+  failing = false
+  t.match(await browser.who(), { user: 'ann', kind: 'fresh', remembered: true })
+})
+
 overEach('the way back is kept in their session, used once', async (t, carrier) => {
   const { ann, visitor } = await external(carrier, { nextIn: 'session' })
   const browser = visitor()
@@ -180,7 +198,11 @@ overEach('logout after their session was ended in the same request', async (t, c
   await browser.signIn(ann, { remember: 5 })
   const response = await browser.does(async (request, reply) => {
     const theirs = request.session as unknown as { destroy?: () => Promise<void>, delete?: () => void }
-    await (carrier === '@fastify/session' ? theirs.destroy!() : theirs.delete!())
+    await request.getCurrentUser()
+    if (carrier === '@fastify/session') {
+      await theirs.destroy!()
+      t.equal(request.currentUser, null)
+    } else theirs.delete!()
     await reply.logoutUser()
   })
   t.equal(response.statusCode, 200)

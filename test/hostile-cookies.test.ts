@@ -209,7 +209,10 @@ for (const kind of ['session', 'remember'] as const) {
 
 t.test('claims that are not ours name nobody', async (t) => {
   const { app, loaded } = await start()
-  for (const changes of [{ sub: 'ann' }, { sub: { id: 'ann' } }, { id: 'ann', user: 'ann', user_id: 'ann' }, { sid: 'x', auth_time: now }, { data: { uid: 'ann' } }]) {
+  const table = [
+    { sub: 'ann' }, { sub: { id: 'ann' } }, { id: 'ann', user: 'ann', user_id: 'ann' }, { sid: 'x', auth_time: now }, { data: { uid: 'ann' } }
+  ]
+  for (const changes of table) {
     const token = raw(JSON.stringify({ ck: kinds.session.name, ...common, ...changes }), { typ: kinds.session.typ })
     const response = await app.inject({ url: '/who', cookies: { [kinds.session.name]: token } })
     t.match(response.json(), { user: null, kind: 'anonymous' }, JSON.stringify(changes))

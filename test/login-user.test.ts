@@ -58,6 +58,13 @@ t.test('a login without remember clears the remember cookie of anyone', async (t
   const withGarbage = visitor()
   withGarbage.jar.set('_remember', { name: '_remember', value: 'garbage' })
   t.strictSame(setCookies(await withGarbage.signIn(user('bob'))), ['-_remember', 'session'])
+  withGarbage.jar.clear()
+  withGarbage.jar.set('_remember', { name: '_remember', value: 'garbage' })
+  const known = await withGarbage.does(async (request, reply) => {
+    await request.getCurrentUser()
+    await reply.loginUser(user('bob'), { remember: true })
+  })
+  t.strictSame(setCookies(known), ['_remember', 'session'], 'a good one takes the place of a bad one')
   t.strictSame(setCookies(await visitor().signIn(user('bob'))), ['session'])
 })
 
@@ -183,11 +190,13 @@ t.test('login and logout in one request: what came last stands, with one Set-Coo
 })
 
 t.test('a login or logout made while the user is still being loaded stands', async (t) => {
-  for (const kind of ['session', 'remember cookie'] as const) {
+  for (const kind of ['session', 'remember cookie', 'basic', 'strong'] as const) {
+    const sessionProtection = kind === 'basic' || kind === 'strong' ? kind : false
+    const elsewhere = { 'user-agent': 'Another machine' }
     for (const answer of ['ann', null]) {
       let release = () => {}
       const waiting = new Promise<void>((resolve) => { release = resolve })
-      const { user, visitor } = await site({ userLoader: (id) => waiting.then(() => id === answer ? { id } : null) })
+      const { user, visitor } = await site({ sessionProtection, userLoader: (id) => waiting.then(() => id === answer ? { id } : null) })
       const ann = visitor()
       await ann.signIn(user('ann'), { remember: true })
       if (kind === 'remember cookie') ann.close()
@@ -197,7 +206,7 @@ t.test('a login or logout made while the user is still being loaded stands', asy
         await reply.loginUser(user('bob'), { redirectUrl: false, remember: 9 })
         release()
         t.equal(await loading, user('bob'))
-      })
+      }, elsewhere)
       t.equal(signedIn.statusCode, 200)
       t.strictSame([claimsOf(ann.cookie('session')).uid, claimsOf(ann.cookie('_remember')).uid], ['bob', 'bob'], `${kind}, ${answer}`)
 
@@ -207,7 +216,7 @@ t.test('a login or logout made while the user is still being loaded stands', asy
         const loading = request.getCurrentUser()
         await reply.logoutUser()
         t.equal(await loading, null)
-      })
+      }, elsewhere)
       t.strictSame(setCookies(gone), ['-_remember', '-session'], `${kind}, ${answer}`)
     }
   }

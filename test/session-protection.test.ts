@@ -70,7 +70,9 @@ t.test('protection and remember-me work together, on the second request and afte
     await ann.signIn(user('ann'), { remember: 5 }, HOME)
     for (const headers of [HOME, AWAY]) {
       ann.close()
-      for (const request of [1, 2, 3]) t.match(await ann.who(headers), { user: 'ann', kind: 'stale', remembered: true }, `${sessionProtection} ${request}`)
+      for (const request of [1, 2, 3]) {
+        t.match(await ann.who(headers), { user: 'ann', kind: 'stale', remembered: true }, `${sessionProtection} ${request}`)
+      }
       t.equal((await ann.get('/members', headers)).body, 'Ann')
     }
     t.strictSame(heard.map(({ event }) => event), ['login', 'restore', 'restore'])

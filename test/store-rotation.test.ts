@@ -1,17 +1,19 @@
 import websocket from '@fastify/websocket'
+import type { FastifyInstance, FastifyReply, LoginUser } from 'fastify'
 import t from 'tap'
-import { claimsOf, setCookies, START } from './helpers.js'
-import { DAY, furnish, site } from './site.js'
-import type { Visitor } from './site.js'
-import { comeBack, copyAt, sidOf, siteOverStore } from './store-fixtures/over-store.js'
+import { memoryStore } from '../src/stores/memory.js'
+import { claimsOf, forge, setCookies, START } from './helpers.js'
+import { DAY, site, Visitor } from './site.js'
+import { comeBack, sidOf, siteOverStore } from './store-fixtures/over-store.js'
 
 const GRACE = 20
 
 const tokenOf = (browser: Visitor) => claimsOf(browser.cookie('_remember')).tok
 
-/** Ann, remembered, her browser closed. */
-async function remembered (options: Parameters<typeof siteOverStore>[0] = {}, days: number | true = 10) {
+/** Ann, remembered, her browser closed; with more pages, if `furnish` makes some. */
+async function remembered (options: Parameters<typeof siteOverStore>[0] = {}, days: number | true = 10, furnish?: (app: FastifyInstance) => unknown) {
   const made = await siteOverStore({ session: { idleSeconds: 600 }, rememberGraceSeconds: GRACE, ...options })
+  await furnish?.(made.app)
   const ann = made.visitor()
   await ann.signIn(made.user('ann'), { remember: days })
   ann.close()
@@ -131,19 +133,12 @@ const thefts: { [name: string]: (hands: { honest: Visitor, thief: Visitor, wait:
     wait()
     t.strictSame(await visit(thief), ROTATED)
     return honest
-  },
-  'the thief comes with something made up': async ({ thief }) => {
-    const { app } = await siteOverStore()
-    const other = await app.login.cookiesFor({ id: 'ann' }, { remember: true })
-    void other
-    return thief
   }
 }
-delete thefts['the thief comes with something made up']
 
 t.test('anything else is reuse: the user\'s remembered logins end, and nobody else\'s', async (t) => {
   for (const [name, steal] of Object.entries(thefts)) {
-    const { app, user, visitor, ann, copyOf, clock, told, heard, sids } = await remembered({ session: {} })
+    const { user, visitor, ann, copyOf, clock, told, heard, sids } = await remembered({ session: {} })
     const [phone, tv, bobs] = [visitor(), visitor(), visitor()]
     await phone.signIn(user('ann'), { remember: 20 })
     await tv.signIn(user('ann'))
@@ -153,7 +148,6 @@ t.test('anything else is reuse: the user\'s remembered logins end, and nobody el
     told()
 
     let asking: unknown
-    app.addHook // the request of the payload is that of the page asked for
     last.close()
     const response = await last.does(async (request) => {
       asking = request
@@ -188,16 +182,13 @@ t.test('reuse clears the cookies of whoever came, at every kind of page', async 
 })
 
 t.test('a remember cookie with a token that never was, or with none, is reuse', async (t) => {
-  for (const tok of ['x'.repeat(22), undefined]) {
-    const { app, ann, clock, told } = await remembered()
-    const twin = await siteOverStore({ clock: clock.read })
-    const { tok: _, iat, ...claims } = claimsOf(ann.cookie('_remember'))
-    const { forge } = await import('./helpers.js')
-    ann.jar.set('_remember', { name: '_remember', value: forge({ ...claims, iat, ...tok === undefined ? {} : { tok } }, { typ: 'remember+jwt' }) })
+  for (const tok of [{ tok: 'x'.repeat(22) }, {}]) {
+    const { ann, told, sids } = await remembered()
+    const { tok: _, ...claims } = claimsOf(ann.cookie('_remember'))
+    ann.jar.set('_remember', { ...ann.jar.get('_remember')!, value: forge({ ...claims, ...tok }, { typ: 'remember+jwt' }) })
     t.strictSame(await visit(ann), REFUSED)
     t.match(told(), [{ event: 'reuse', userId: 'ann' }])
-    t.strictSame(await app.login.list('ann'), [])
-    await twin.app.close()
+    t.strictSame(await sids('ann'), [])
   }
 })
 
@@ -232,39 +223,152 @@ t.test('the user is loaded, active and stamp-checked before anything is rotated'
   }
 
   let broken = true
-  const { byId, app, clock, faults } = await remembered()
-  const down = await site({
-    store: faults.store,
-    clock: clock.read,
+  const { app } = await site({
     userLoader: async (id) => {
       if (broken) throw new Error('database down')
-      return byId.get(id) ?? null
-    }
+      return { id }
+    },
+    store: { ...memoryStore(), rotate: async () => t.fail('rotated') as never }
   })
-  const ann = copyAt(down.app, await remember(app))
-  faults.calls.length = 0
+  const { _remember: value } = await app.login.cookiesFor({ id: 'ann' } as LoginUser, { remember: true })
+  const ann = new Visitor(app)
+  ann.jar.set('_remember', { name: '_remember', value: value! })
   const response = await ann.get('/who')
-  t.strictSame([response.statusCode, setCookies(response), faults.count('rotate')], [500, [], 0])
+  t.strictSame([response.statusCode, setCookies(response)], [500, []], 'a loader that cannot tell')
   broken = false
-  t.strictSame(await visit(ann), ROTATED)
 })
 
-/** A browser with a remember cookie of Ann's, minted. */
-async function remember (app: Awaited<ReturnType<typeof siteOverStore>>['app']): Promise<Visitor> {
-  const browser = copyAt(app, { jar: new Map() } as Visitor)
-  const { _remember: value } = await app.login.cookiesFor({ id: 'ann' } as object, { remember: true })
-  browser.jar.set('_remember', { name: '_remember', value: value! })
-  return browser
+/** A page for WebSockets that says who is there. */
+async function socketPage (app: FastifyInstance) {
+  await app.register(websocket)
+  app.get('/socket', { websocket: true, preHandler: app.login.guard() }, (socket, request) => {
+    socket.send(request.requireUser<{ name: string }>().name)
+  })
+}
+
+function connect (app: FastifyInstance, browser: Visitor): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const headers = { cookie: [...browser.jar.values()].map(({ name, value }) => `${name}=${value}`).join('; ') }
+    const onInit = (socket: { on (event: 'message', listener: (data: Buffer) => void): void, terminate (): void }) => {
+      socket.on('message', (data) => {
+        resolve(String(data))
+        socket.terminate()
+      })
+    }
+    app.injectWS('/socket', { headers }, { onInit }).catch(reject)
+  })
 }
 
 t.test('a WebSocket identifies its user by the remember cookie, and leaves that as it is', async (t) => {
-  const { clock, faults } = await siteOverStore()
-  const { app, byId } = await remembered()
-  void app
-  void clock
-  void byId
-  void faults
-  void websocket
-  void furnish
-  t.end()
+  const { app, ann, copyOf, clock, faults, told } = await remembered({}, 10, socketPage)
+  const rotations = () => faults.calls.splice(0).filter(({ method }) => method === 'rotate').map(({ args }) => (args[2] as { next: string | null }).next)
+  rotations()
+  for (const waited of [0, GRACE + 1, DAY]) {
+    clock.advance(waited)
+    t.equal(await connect(app, ann), 'Ann')
+  }
+  t.strictSame(rotations(), [null, null, null])
+  t.match(await app.login.list('ann'), [{ lastSeenAt: clock.now, expiresAt: START + 10 * DAY * 1000 }])
+
+  t.strictSame(await visit(copyOf(ann)), ROTATED, 'still the current one; and this response is lost')
+  for (const waited of [0, DAY]) {
+    clock.advance(waited)
+    t.equal(await connect(app, ann), 'Ann', 'the previous one, early or late')
+  }
+  t.strictSame(await visit(ann), ROTATED)
+  t.strictSame(new Set(told().map(({ event }) => event)), new Set(['restore']))
+})
+
+t.test('reuse is found out on a WebSocket too', async (t) => {
+  const { app, ann, copyOf, clock, user, told, sids } = await remembered({}, 10, socketPage)
+  const thief = copyOf(ann)
+  const sid = sidOf(ann, '_remember')
+  for (let count = 0; count < 2; count++) await visit(ann)
+  clock.advance(GRACE + 1)
+  told()
+  await t.rejects(connect(app, thief), { message: 'Unexpected server response: 401' })
+  t.strictSame(told(), [{ event: 'reuse', user: user('ann'), userId: 'ann', sid }, { event: 'unauthorized' }])
+  t.strictSame(await sids('ann'), [])
+})
+
+const takeOver: { [path: string]: (reply: FastifyReply) => unknown } = {
+  '/hijacked': (reply) => reply.hijack(),
+  '/headers-sent': (reply) => reply.raw.writeHead(200),
+  '/ended': (reply) => reply.raw.end()
+}
+
+t.test('nothing is rotated where the response is no longer Fastify\'s, and the cookie stays valid', async (t) => {
+  const seen: unknown[] = []
+  const { ann, clock, faults } = await remembered({}, 10, (app) => {
+    for (const [path, act] of Object.entries(takeOver)) {
+      app.get(path, async (request, reply) => {
+        act(reply)
+        seen.push(await request.getCurrentUser<{ name: string }>().then((user) => user?.name))
+        if (!reply.sent) reply.hijack()
+        reply.raw.end()
+      })
+    }
+    app.get('/stream', { preHandler: app.login.guard() }, (request, reply) => {
+      reply.hijack()
+      reply.raw.end(request.requireUser<{ name: string }>().name)
+    })
+  })
+  const token = tokenOf(ann)
+  for (const path of Object.keys(takeOver)) {
+    clock.advance(GRACE + 1)
+    t.strictSame(setCookies(await ann.get(path)), [])
+  }
+  t.strictSame(seen, ['Ann', 'Ann', 'Ann'])
+  t.strictSame(faults.calls.filter(({ method }) => method === 'rotate').map(({ args }) => (args[2] as { next: unknown }).next), [null, null, null])
+
+  t.equal((await ann.get('/stream')).body, 'Ann', 'taken over after the guard: the new token never reaches the browser')
+  t.equal(tokenOf(ann), token)
+  for (const waited of [GRACE, 1]) {
+    clock.advance(waited)
+    t.strictSame(await visit(ann), waited === 1 ? ROTATED : GRACED)
+  }
+})
+
+t.test('with renew: false a restore brings another token, and no more time', async (t) => {
+  const { app, ann, clock } = await remembered({ remember: { renew: false, maxDays: 50 } })
+  clock.advance(4 * DAY)
+  const token = tokenOf(ann)
+  t.strictSame(await visit(ann), ROTATED)
+  t.not(tokenOf(ann), token)
+  t.match(claimsOf(ann.cookie('_remember')), { days: 10, iat: clock.seconds, exp: START / 1000 + 10 * DAY, born: START / 1000 })
+  t.equal(ann.jar.get('_remember')!.maxAge, 6 * DAY)
+  t.match(await app.login.list('ann'), [{ expiresAt: START + 10 * DAY * 1000 }])
+  clock.advance(6 * DAY)
+  t.strictSame(await visit(ann), REFUSED)
+  t.strictSame(await app.login.list('ann'), [])
+})
+
+t.test('restores go on up to maxDays after the login', async (t) => {
+  const { app, ann, clock, told } = await remembered({ remember: { maxDays: 15, days: 10 } }, true)
+  for (const [day, end] of [[4, 14], [8, 15], [14, 15]] as const) {
+    clock.now = START + day * DAY * 1000
+    t.strictSame(await visit(ann), ROTATED)
+    t.match(claimsOf(ann.cookie('_remember')), { exp: START / 1000 + end * DAY })
+    t.equal(ann.jar.get('_remember')!.maxAge, (end - day) * DAY)
+    t.match(await app.login.list('ann'), [{ expiresAt: START + end * DAY * 1000 }])
+  }
+  told()
+  clock.now = START + 15 * DAY * 1000
+  t.strictSame(await visit(ann), REFUSED)
+  t.match(told(), [{ event: 'invalidToken', reason: 'expired' }])
+})
+
+t.test('a confirmed login keeps its token, with the new stamp', async (t) => {
+  const { ann, clock, byId, told } = await remembered({ userStamp: (user) => (user as { password?: string }).password ?? 'none' })
+  await visit(ann)
+  const token = tokenOf(ann)
+  byId.set('ann', { id: 'ann', name: 'Ann', password: 'new' })
+  t.strictSame(setCookies(await ann.does((_request, reply) => reply.confirmLogin(byId.get('ann')))), ['_remember', 'session'])
+  t.equal(tokenOf(ann), token)
+  told()
+  for (let count = 0; count < 2; count++) {
+    clock.advance(GRACE + 1)
+    t.strictSame(await visit(ann), ROTATED)
+  }
+  t.match(told(), [{ event: 'restore' }, { event: 'restore' }])
 })

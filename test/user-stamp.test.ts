@@ -37,16 +37,18 @@ t.test('the stamp cannot be read in the cookies, and is another under another se
 
 t.test('who changes the own password stays signed in and remembered, with the same end', async (t) => {
   const { user, clock, visitor } = await site({ userStamp, session: { idleSeconds: 3 * DAY } }, accounts())
-  for (const remembered of [true, false]) {
+  for (const [remembered, guarded] of [[true, true], [false, true], [true, false]] as const) {
     const [ann, elsewhere] = [visitor(), visitor()]
     await ann.signIn(user('ann'), remembered ? { remember: 5 } : {})
     await elsewhere.signIn(user('ann'), { remember: 5 })
     const before = [claimsOf(ann.cookie('session')), ...remembered ? [claimsOf(ann.cookie('_remember'))] : []]
     clock.advance(DAY)
     const response = await ann.does(async (request, reply) => {
-      await request.getCurrentUser()
+      if (guarded) await request.getCurrentUser()
       user('ann').password += '!'
-      await reply.confirmLogin({ ...user('ann') } as LoginUser)
+      const changed = { ...user('ann') }
+      await reply.confirmLogin(changed as LoginUser)
+      t.equal(request.currentUser, changed)
     })
     t.strictSame(setCookies(response), remembered ? ['_remember', 'session'] : ['session'])
     if (remembered) {
@@ -63,6 +65,17 @@ t.test('who changes the own password stays signed in and remembered, with the sa
     }
     t.match(await elsewhere.who(), { user: null })
   }
+})
+
+t.test('confirming rewrites the remember cookie only where it is this user\'s and the stamp has changed', async (t) => {
+  const { user, visitor } = await site({ userStamp }, accounts())
+  const [ann, bob] = [visitor(), visitor()]
+  await ann.signIn(user('ann'), { remember: 5 })
+  t.strictSame(setCookies(await ann.does((_request, reply) => reply.confirmLogin())), ['session'], 'the same stamp')
+  user('bob').password = 'hash 7'
+  await bob.signIn(user('bob'), { remember: 5 })
+  ann.jar.set('_remember', bob.jar.get('_remember')!)
+  t.strictSame(setCookies(await ann.does((_request, reply) => reply.confirmLogin())), ['session'], 'somebody else\'s')
 })
 
 t.test('loginUser right after the change keeps the own browser signed in, as asked', async (t) => {

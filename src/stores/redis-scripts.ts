@@ -2,7 +2,7 @@
  * One hash per user, sid → record; so one key is all that a script touches, as Redis Cluster requires. A record is a JSON
  * array, because names in every record would cost a third more memory:
  * [createdAt, lastSeenAt, expiresAt, remember (0 or 1), order, replacedAt, current, previous, retired, userAgent]
- * `order` tells which login was first under maxLogins; `retired` is text, "digest time digest time".
+ * `order` tells which of the logins of one millisecond was first; `retired` is text, "digest time digest time".
  *
  * Whether a record is there is judged by the caller's clock, ARGV[1]. Redis removes the whole hash a minute after its last
  * record has expired; single records that expire before the last one leave when the user's hash is written to.
@@ -47,17 +47,18 @@ end
 /** ARGV: now, sid, record, maxLogins or ''. Answers with the sids that ended. */
 export const CREATE = PRELUDE + `
 local record, max = cjson.decode(ARGV[3]), tonumber(ARGV[4])
+local time = redis.call('TIME')
+record[ORDER] = time[1] % 10000 * 1000000 + time[2]
+
 local ended = {}
 if max then
   local others = {}
   each(function (other, its)
-    if other == sid then return end
-    others[#others + 1] = { sid = other, order = its[ORDER], created = its[CREATED] }
-    record[ORDER] = math.max(record[ORDER], its[ORDER] + 1)
+    if other ~= sid then others[#others + 1] = { sid = other, created = its[CREATED], order = its[ORDER] } end
   end)
   table.sort(others, function (a, b)
-    if a.order ~= b.order then return a.order > b.order end
-    return a.created > b.created
+    if a.created ~= b.created then return a.created > b.created end
+    return a.order > b.order
   end)
   for i = max, #others do
     redis.call('HDEL', key, others[i].sid)

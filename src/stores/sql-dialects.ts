@@ -101,6 +101,6 @@ export function withPlaceholders (text: string, dialect: SqlDialect): string {
 
 /** Whether the database gave a statement up for another one's sake; nothing has changed then, and it may be sent again. */
 export function isConflict (error: unknown): boolean {
-  const { code } = (error ?? {}) as { code?: unknown }
-  return code === 'ER_LOCK_DEADLOCK' || code === '40001' || code === '40P01'
+  const { code } = Object(error) as { code?: unknown }
+  return code === 'ER_LOCK_DEADLOCK' || code === 'ER_CHECKREAD' || code === '40001' || code === '40P01'
 }

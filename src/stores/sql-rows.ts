@@ -43,7 +43,7 @@ export function tokensOf (row: SqlRow): TokenState {
   return { current: row.current_digest as string | null, previous: row.previous_digest as string | null, replacedAt: Number(row.replaced_at), retired }
 }
 
-/** A sid as the database can compare it; what is no sid of ours is nobody's. */
-export function ascii (sid: string): string {
-  return /^[ -~]*$/.test(sid) ? sid : ''
+/** A sid as the database can compare it: databases refuse some characters, and some ignore spaces. What is no sid is nobody's. */
+export function comparable (sid: string): string {
+  return /^[\w-]+$/.test(sid) ? sid : ''
 }

@@ -4,7 +4,7 @@ import type { MaybePromise } from '../types.js'
 import { firstToken, judge } from './rotation.js'
 import { countIn, dialects, isConflict, rowsIn, withPlaceholders } from './sql-dialects.js'
 import type { SqlDialect, SqlParam } from './sql-dialects.js'
-import { ascii, recordColumns, recordOf, tokenColumns, tokensOf } from './sql-rows.js'
+import { comparable, recordColumns, recordOf, tokenColumns, tokensOf } from './sql-rows.js'
 import type { LoginStore } from './types.js'
 import { userKey } from './user-key.js'
 
@@ -47,16 +47,16 @@ const ATTEMPTS = 10
  */
 export function sqlStore ({ query, dialect, table = 'logins' }: SqlStoreOptions): SqlStore {
   if (!Object.hasOwn(dialects, dialect)) throw new InvalidOptionsError('sqlStore() knows the dialects postgres, sqlite and mysql')
+  if (typeof query !== 'function') throw new InvalidOptionsError('sqlStore() needs query(text, params)')
   if (!/^[a-z_]\w{0,47}$/i.test(table)) throw new InvalidOptionsError('table of sqlStore() is a name of letters, digits and underscores, at most 48')
   const { schema, returning, greatest, deleteExpired } = dialects[dialect]
 
-  async function run (text: string, params: SqlParam[] = []): Promise<unknown> {
-    for (let attempt = 1; ; attempt++) {
-      try {
-        return await query(withPlaceholders(text, dialect), params)
-      } catch (error) {
-        if (attempt === ATTEMPTS || !isConflict(error)) throw error
-      }
+  async function run (text: string, params: SqlParam[] = [], attempt = 1): Promise<unknown> {
+    try {
+      return await query(withPlaceholders(text, dialect), params)
+    } catch (error) {
+      if (attempt === ATTEMPTS || !isConflict(error)) throw error
+      return await run(text, params, attempt + 1)
     }
   }
 
@@ -106,17 +106,17 @@ export function sqlStore ({ query, dialect, table = 'logins' }: SqlStoreOptions)
     },
 
     async find (userId, sid, now) {
-      const [row] = await select('*', ALIVE, [userKey(userId), ascii(sid), Math.floor(now)])
+      const [row] = await select('*', ALIVE, [userKey(userId), comparable(sid), Math.floor(now)])
       return row === undefined ? null : recordOf(userId, row)
     },
 
     async touch (userId, sid, { lastSeenAt, expiresAt, now }) {
       await change(`UPDATE ${table} SET last_seen_at = ${greatest}(last_seen_at, ?), expires_at = ${greatest}(expires_at, ?) WHERE ${ALIVE}`,
-        [Math.floor(lastSeenAt), Math.floor(expiresAt), userKey(userId), ascii(sid), Math.floor(now)])
+        [Math.floor(lastSeenAt), Math.floor(expiresAt), userKey(userId), comparable(sid), Math.floor(now)])
     },
 
     async rotate (userId, sid, step) {
-      const at = [userKey(userId), ascii(sid), Math.floor(step.now)] as const
+      const at = [userKey(userId), comparable(sid), Math.floor(step.now)] as const
       const [lastSeenAt, expiresAt] = [Math.floor(step.lastSeenAt), Math.floor(step.expiresAt)]
       for (;;) {
         const [row] = await select('current_digest, previous_digest, replaced_at, retired', ALIVE, [...at])
@@ -142,7 +142,7 @@ export function sqlStore ({ query, dialect, table = 'logins' }: SqlStoreOptions)
     },
 
     async delete (userId, sid, now) {
-      return await change(`DELETE FROM ${table} WHERE ${ALIVE}`, [userKey(userId), ascii(sid), Math.floor(now)]) > 0
+      return await change(`DELETE FROM ${table} WHERE ${ALIVE}`, [userKey(userId), comparable(sid), Math.floor(now)]) > 0
     },
 
     async list (userId, now) {
@@ -151,16 +151,17 @@ export function sqlStore ({ query, dialect, table = 'logins' }: SqlStoreOptions)
     },
 
     async deleteAll (userId, { except, now }) {
-      return await end(userKey(userId), 'expires_at > ? AND sid <> ?', [Math.floor(now), ascii(except ?? '')])
+      return await end(userKey(userId), 'expires_at > ? AND sid <> ?', [Math.floor(now), comparable(except ?? '')])
     },
 
     async deleteExpired ({ batch = 1000, now = Date.now() } = {}) {
       if (!Number.isSafeInteger(batch) || batch < 1) throw new InvalidOptionsError('batch of deleteExpired() is a whole number from 1')
-      for (let total = 0; ;) {
-        const count = countIn(await run(deleteExpired(table, batch), [Math.floor(now)]), dialect)
+      let [total, count] = [0, batch]
+      while (count >= batch) {
+        count = countIn(await run(deleteExpired(table, batch), [Math.floor(now)]), dialect)
         total += count
-        if (count < batch) return total
       }
+      return total
     }
   }
   return store

@@ -1,5 +1,45 @@
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import t from 'tap'
 import { memoryStore } from '../../src/index.js'
+import { create, HOUR, newRecord, newSid, NOW } from './contract/fixtures.js'
 import { storeContract } from './contract.js'
 
 storeContract(t, () => memoryStore())
+
+t.test('stores share nothing', async (t) => {
+  const record = newRecord('ann')
+  await create(memoryStore(), record)
+  t.strictSame(await memoryStore().list('ann', NOW), [])
+})
+
+t.test('what has expired leaves the memory at the next call, whichever that is', async (t) => {
+  setFlagsFromString('--expose-gc')
+  const collect = runInNewContext('gc') as () => void
+  const megabytes = () => {
+    collect()
+    return process.memoryUsage().heapUsed / 1e6
+  }
+  const calls: Array<(store: ReturnType<typeof memoryStore>, now: number) => unknown> = [
+    (store, now) => store.find('nobody', 'none', now),
+    (store, now) => store.list('nobody', now),
+    (store, now) => create(store, newRecord('late', { expiresAt: now + HOUR }), { now })
+  ]
+  for (const call of calls) {
+    const store = memoryStore()
+    const before = megabytes()
+    for (let i = 0; i < 20_000; i++) await create(store, newRecord(i % 5000, { userAgent: newSid().repeat(10) }))
+    t.ok(megabytes() - before > 6, 'they were there')
+    await call(store, NOW + HOUR)
+    t.ok(megabytes() - before < 2, 'they are gone')
+  }
+})
+
+t.test('nothing in it keeps the process alive', async (t) => {
+  const active = () => process.getActiveResourcesInfo().filter((name) => name === 'Timeout' || name === 'Immediate').length
+  const before = active()
+  const store = memoryStore()
+  await create(store, newRecord('ann'))
+  await store.list('ann', NOW)
+  t.equal(active(), before)
+})
