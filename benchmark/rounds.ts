@@ -76,6 +76,7 @@ export async function race (entrants: readonly Entrant[], prepare: Prepare, pace
     const load = new Helper('./load.ts')
     const servers = entrants.map((entrant) => new Server(entrant))
     for (const server of servers) {
+      if (!results.has(server.key)) results.set(server.key, { title: server.title, samples: [] })
       await server.listen()
       await prepare(server, load)
     }
@@ -83,8 +84,7 @@ export async function race (entrants: readonly Entrant[], prepare: Prepare, pace
       note(`generation ${generation} of ${pace.generations}, ${round < 0 ? 'warming up' : `round ${round + 1} of ${pace.rounds}`}`)
       for (const server of shuffled(servers)) {
         const sample = await measure(server, load, pace.slice)
-        const { samples } = getOrAdd(results, server.key, () => ({ title: server.title, samples: [] }))
-        if (round >= 0) samples.push(sample)
+        if (round >= 0) results.get(server.key)!.samples.push(sample)
       }
     }
     await Promise.all([load.stop(), ...servers.map((server) => server.stop())])
@@ -125,10 +125,4 @@ export function note (text: string): void {
 
 function shuffled<T> (list: readonly T[]): T[] {
   return list.map((value) => ({ value, place: Math.random() })).sort((a, b) => a.place - b.place).map(({ value }) => value)
-}
-
-function getOrAdd<V> (map: Map<string, V>, key: string, make: () => V): V {
-  const value = map.get(key) ?? make()
-  map.set(key, value)
-  return value
 }

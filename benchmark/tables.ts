@@ -242,7 +242,7 @@ const startup: MakeTable = async (quick) => {
   const runs = quick ? 5 : 15
   const titles = { cookie: '`@fastify/cookie` only', import: '**fastify-login**, `import`', require: '**fastify-login**, `require`' }
   const kinds = Object.keys(titles) as (keyof typeof titles)[]
-  const spent = Object.fromEntries(kinds.map((kind) => [kind, [] as { load: number, register: number }[]]))
+  const spent = Object.fromEntries(kinds.map((kind) => [kind, [] as { load: number, register: number, cpu: number }[]]))
   for (let time = 0; time < runs; time++) {
     note(`start ${time + 1} of ${runs}`)
     for (const kind of kinds) {
@@ -251,14 +251,14 @@ const startup: MakeTable = async (quick) => {
     }
   }
   note('')
-  const of = (kind: string, part: 'load' | 'register') => median(spent[kind]!.map((start) => start[part]))
+  const of = (kind: string, part: 'load' | 'register' | 'cpu') => median(spent[kind]!.map((start) => start[part]))
   const ms = (value: number) => `${value.toFixed(1)} ms`
 
   return {
     title: 'Start',
     text: `In an application that has loaded Fastify already, medians of ${runs} processes. Ours loads and registers \`@fastify/cookie\` too.`,
-    head: ['', 'load', 'register', 'together'],
-    rows: kinds.map((kind) => [titles[kind], ms(of(kind, 'load')), ms(of(kind, 'register')), ms(median(spent[kind]!.map(({ load, register }) => load + register)))]),
+    head: ['', 'load', 'register', 'CPU time of both'],
+    rows: kinds.map((kind) => [titles[kind], ms(of(kind, 'load')), ms(of(kind, 'register')), ms(of(kind, 'cpu'))]),
     targets: [{ work: 'import of the package after Fastify', floor: 60, aim: 60, measured: of('import', 'load'), unit: 'ms' }]
   }
 }

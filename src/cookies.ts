@@ -1,5 +1,5 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
-import type { FullCookieAttributes } from './options.js'
+import type { FullCookieAttributes } from './cookie-attributes.js'
 import type { SessionCookieOptions } from './types.js'
 
 /** Browsers drop what is larger: name, value and attributes together (RFC 6265bis, section 5.6). */
@@ -23,7 +23,7 @@ export function createCookie (fastify: FastifyInstance, name: string, attributes
   /** Every attribute is named: what stays open, `parseOptions` of `@fastify/cookie` would fill in. */
   function explicit (request: FastifyRequest, options: SessionCookieOptions) {
     const merged = { maxAge: undefined, expires: undefined, signed: false, ...attributes, ...options }
-    return { ...merged, secure: merged.secure === 'auto' ? request.protocol === 'https' : merged.secure ?? false }
+    return { ...merged, secure: merged.secure === 'auto' ? request.protocol === 'https' : merged.secure === true }
   }
 
   function write (reply: FastifyReply, value: string, options: SessionCookieOptions): void {

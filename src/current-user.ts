@@ -229,9 +229,14 @@ export class CurrentUser {
     if (this.overtaken) return user
     const { uid, sid, auth_time } = remembered
     const login = this.withDigests({ uid, sid, auth_time, fresh: false }, user)
-    this.carrier.update(login)
-    // With records, the response without a new single-use token is not the one that renews.
-    if (this.area.records === undefined ? this.area.remember.renew : tok !== undefined) this.remember.renew(remembered, login.stamp, tok)
+    if (this.responseCarriesCookies()) {
+      this.carrier.update(login)
+      // With records, the response without a new single-use token is not the one that renews.
+      if (this.area.records === undefined ? this.area.remember.renew : tok !== undefined) this.remember.renew(remembered, login.stamp, tok)
+    } else {
+      // A refused handshake has a response after all, and leaves the cookie as an opened one does.
+      this.carrier.refresh(login)
+    }
     this.area.events.emit('restore', { request: this.request, user, userId: uid, sid })
     return user
   }

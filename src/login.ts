@@ -5,7 +5,7 @@ import {
   HeadersSentError, InactiveUserError, InvalidOptionsError, InvalidRememberError, StoreFailedError, StoreRequiredError, UnauthorizedError
 } from './errors.js'
 import { headersGone } from './headers.js'
-import { checkArguments, MAX_DAYS } from './options.js'
+import { checkArguments, MAX_DAYS } from './option-schemas.js'
 import { newToken } from './records.js'
 import type { Records } from './records.js'
 import { locationOf } from './redirects.js'

@@ -1,6 +1,6 @@
 import type { FastifyRequest } from 'fastify'
 import { InvalidOptionsError } from './errors.js'
-import { checkArguments } from './options.js'
+import { checkArguments } from './option-schemas.js'
 import type { GuardAnonymousOptions, GuardFreshOptions, GuardHook, GuardOptions, Login } from './types.js'
 
 /*

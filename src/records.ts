@@ -82,16 +82,16 @@ export function createRecords (store: LoginStore, settings: LoginSettings) {
     /** Judges a remember token, and replaces it where the response can carry another. */
     async present ({ uid, sid, exp, tok = '' }: Remembering, { replace, expiresAt }: { replace: boolean, expiresAt: number }): Promise<Presented> {
       const now = clock()
-      const fresh = replace ? newToken() : null
+      const fresh = replace ? newToken() : undefined
       const verdict = await ask('rotate', () => store.rotate(uid, sid, {
         presented: digestOf(tok),
-        next: fresh === null ? null : digestOf(fresh),
+        next: fresh === undefined ? null : digestOf(fresh),
         graceSeconds: rememberGraceSeconds,
         lastSeenAt: now,
         expiresAt: Math.max(expiresAt, exp * 1000, now + idleMs),
         now
       }))
-      if (verdict === 'rotated') return { kind: 'restore', tok: fresh ?? undefined }
+      if (verdict === 'rotated') return { kind: 'restore', tok: fresh }
       // Which logins have ended with it, only the store knows.
       if (verdict === 'reuse') forget([sid, ...checked.keys()])
       return verdict === 'grace' ? { kind: 'restore', tok: undefined } : { kind: verdict }

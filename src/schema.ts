@@ -57,7 +57,7 @@ export function checkerFor<T> (properties: SchemaFor<T>, { open = false } = {}):
   return (value) => {
     validate ??= ajv.compile({ type: 'object', additionalProperties: open, properties })
     if (validate(defined(value))) return []
-    return problems(validate.errors ?? [])
+    return problems(validate.errors!)
   }
 }
 
@@ -90,7 +90,7 @@ function problems (errors: readonly ErrorObject[]): string[] {
 }
 
 export function unknownOption (path: string, meant: string | undefined, known: readonly string[] = []): string {
-  return `${path} is not an option${meant === undefined ? (known.length > 0 ? `; known: ${known.join(', ')}` : '') : `, did you mean ${meant}?`}`
+  return `${path} is not an option${meant === undefined ? `; known: ${known.join(', ')}` : `, did you mean ${meant}?`}`
 }
 
 /** `/session/idleSeconds` → `session.idleSeconds` */

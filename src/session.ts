@@ -2,6 +2,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import { MAX_COOKIE_BYTES } from './cookies.js'
 import type { Cookie } from './cookies.js'
 import { CookieTooLargeError } from './errors.js'
+import { isUpgrade } from './headers.js'
 import type { InvalidReason, LoginClaims, SessionClaims, Tokens } from './tokens.js'
 import type { SessionCookieOptions } from './types.js'
 
@@ -212,7 +213,8 @@ export class Session {
     const now = this.now()
     return now - this.claims.iat > this.kit.idleSeconds / 2 &&
       this.expiry(now, this.claims.born) > this.claims.exp &&
-      this.request.routeOptions.config.login?.renew !== false
+      this.request.routeOptions.config.login?.renew !== false &&
+      !isUpgrade(this.request)
   }
 
   private write (reply: FastifyReply): void {

@@ -160,5 +160,5 @@ const reasons: { [code: string]: InvalidReason } = {
 
 /** Not every failure is a TokenError, and none may become an answer to the visitor. */
 function reasonOf (error: unknown): InvalidReason {
-  return (error instanceof TokenError ? reasons[error.code] : undefined) ?? 'malformed'
+  return reasons[String((error as { code?: unknown }).code)] ?? 'malformed'
 }

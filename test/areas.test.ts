@@ -81,10 +81,10 @@ inEach('each area has its own cookies, loader and pages', async (t, arrangement)
 inEach('what one area keeps in the session, the other does not see', async (t, arrangement) => {
   const { browser } = await shopAndAdmin(arrangement)
   const { inShop, inAdmin } = browser()
-  await inShop.does((request) => { Object.assign(request.session, { cart: ['pear'] }) })
-  await inAdmin.does((request) => t.strictSame(request.session.data(), {}))
-  await inAdmin.does((request) => { Object.assign(request.session, { cart: ['axe'] }) })
-  await inShop.does((request) => t.strictSame(request.session.data(), { cart: ['pear'] }))
+  await inShop.can((request) => { Object.assign(request.session, { cart: ['pear'] }) })
+  await inAdmin.can((request) => t.strictSame(request.session.data(), {}))
+  await inAdmin.can((request) => { Object.assign(request.session, { cart: ['axe'] }) })
+  await inShop.can((request) => t.strictSame(request.session.data(), { cart: ['pear'] }))
 })
 
 inEach('leaving one area leaves the other alone', async (t, arrangement) => {

@@ -42,6 +42,7 @@ t.test('the error names size and largest keys, never a value, and the old cookie
     session.set('history', 'secretive'.repeat(400))
     session.set('theme', 'dark')
     session.set('avatar', 'x'.repeat(1000))
+    session.set('action', () => 'not in the token at all')
     return 'done'
   })
   t.equal(response.statusCode, 500)

@@ -57,7 +57,7 @@ t.test('authTime, data and remember arrive', async (t) => {
   }
   await wear({ data: { cart: ['pear'], exp: 0, ['__proto__']: 'just a key' }, remember: 5, authTime: now - 999, fresh: false })
   const values = [['cart', ['pear']], ['exp', 0], ['__proto__', 'just a key']]
-  await browser.does((request) => t.strictSame(Object.entries({ ...request.session.data() }), values))
+  await browser.can((request) => t.strictSame(Object.entries({ ...request.session.data() }), values))
   t.match(await browser.who(), { user: 'ann', kind: 'stale', authTime: now - 999, remembered: true })
   clock.advance(2 * DAY)
   browser.jar.delete('session')

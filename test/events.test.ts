@@ -38,7 +38,7 @@ t.test('every event tells the whole story: request, user, id, sid', async (t) =>
   browser.close()
   await browser.get('/fresh')
   t.strictSame(told(), [['restore', who], ['needsRefresh', { user: ann }]])
-  await browser.does((_request, reply) => reply.confirmLogin())
+  await browser.can((_request, reply) => reply.confirmLogin())
   t.strictSame(told(), [['confirm', who]])
   await browser.get('/members', { 'user-agent': 'Another machine' })
   t.strictSame(told(), [['protect', { ...who, mode: 'basic' }]])
@@ -91,7 +91,7 @@ t.test('events come after the change and before the answer', async (t) => {
   app.addHook('onSend', async () => { seen.push('answer') })
   const browser = visitor()
   await browser.signIn(ann)
-  await browser.does((_request, reply) => reply.confirmLogin())
+  await browser.can((_request, reply) => reply.confirmLogin())
   await browser.signOut()
   t.strictSame(seen, [['login', ann, 'fresh'], 'answer', ['confirm', ann, 'fresh'], 'answer', ['logout', null, 'anonymous'], 'answer'])
 })
@@ -114,7 +114,7 @@ t.test('logout tells of a login only, with its id always and with its user for w
   await browser.signOut()
   t.strictSame([loads, heard[0]?.user, heard[0]?.userId], [['ann'], ann, 'ann'], 'not loaded before')
   await browser.signIn(ann)
-  await browser.does(async (request, reply) => {
+  await browser.can(async (request, reply) => {
     await request.getCurrentUser()
     await reply.logoutUser()
   })

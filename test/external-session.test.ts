@@ -52,7 +52,7 @@ overEach('login, guards and logout on the session of another plugin, with no ses
   t.equal((await browser.get('/public')).headers.vary, undefined)
   await browser.signIn(zoe, { fresh: false })
   t.match(await browser.who(), { user: 0, userId: 0, kind: 'stale' })
-  await browser.does((_request, reply) => reply.confirmLogin())
+  await browser.can((_request, reply) => reply.confirmLogin())
   t.match(await browser.who(), { user: 0, kind: 'fresh' })
   await browser.signOut()
   t.strictSame(await browser.who(), { user: null, kind: 'anonymous' })
@@ -61,7 +61,7 @@ overEach('login, guards and logout on the session of another plugin, with no ses
 overEach('a login leaves nothing of the session before it, and a logout nothing of the login', async (t, carrier) => {
   const { ann, visitor } = await external(carrier)
   const browser = visitor()
-  const put = (values: object) => browser.does((request) => { Object.assign(request.session, values) })
+  const put = (values: object) => browser.can((request) => { Object.assign(request.session, values) })
   const read = async () => (await browser.does((request) => ['draft', 'letters'].map((key) => Reflect.get(request.session, key) ?? null))).json()
   await put({ draft: 'of a stranger' })
   await browser.signIn(ann)
@@ -75,7 +75,7 @@ overEach('a login leaves nothing of the session before it, and a logout nothing 
 t.test('the session id changes at login and logout, and the ids before are worth nothing (@fastify/session)', async (t) => {
   const { app, ann, visitor } = await external('@fastify/session')
   const browser = visitor()
-  await browser.does((request) => { Object.assign(request.session, { planted: true }) })
+  await browser.can((request) => { Object.assign(request.session, { planted: true }) })
   const planted = browser.cookie('theirs')!
   await browser.signIn(ann)
   const signedIn = browser.cookie('theirs')!

@@ -31,7 +31,7 @@ t.test('a user who becomes inactive is anonymous from then on, in session and re
     const response = await browser.get('/members')
     t.match(response, { statusCode: 302, headers: { location: '/login?next=%2Fmembers' } })
     t.strictSame(setCookies(response), [])
-    await browser.does(async (request) => {
+    await browser.can(async (request) => {
       t.equal(await request.getCurrentUser(), null)
       t.equal(request.currentUser, null)
       t.strictSame(request.loginState, { kind: 'anonymous' })
@@ -56,7 +56,7 @@ t.test('force signs an inactive user in, who is let in nowhere until active', as
   const { user, visitor } = await site()
   user('ann').isActive = false
   const ann = visitor()
-  await ann.does(async (request, reply) => {
+  await ann.can(async (request, reply) => {
     await reply.loginUser(user('ann') as LoginUser, { force: true, redirectUrl: false })
     t.equal(request.currentUser, user('ann'), 'known in the request that forced it')
   })
@@ -73,7 +73,7 @@ t.test('the requestLoader is asked for an inactive user too, and its own inactiv
   await ann.signIn(user('ann'))
   user('ann').isActive = false
   t.strictSame(await ann.who({ 'x-key': 'good' }), { user: 'machine', kind: 'request' })
-  await ann.does(async (request, reply) => {
+  await ann.can(async (request, reply) => {
     await request.getCurrentUser()
     await reply.logoutUser()
   }, { 'x-key': 'good' })

@@ -16,7 +16,7 @@ t.test('a login says who, when and fresh, under the name of its cookie, and noth
 t.test('a login ends what the session held, but for keepOnLogin, and starts its times anew', async (t) => {
   const { user, clock, visitor } = await site({ session: { keepOnLogin: ['cart', 'never set'] } })
   const browser = visitor()
-  await browser.does((request) => { Object.assign(request.session, { cart: ['pear'], draft: 'text' }) })
+  await browser.can((request) => { Object.assign(request.session, { cart: ['pear'], draft: 'text' }) })
   t.match(claimsOf(browser.cookie('session')), { born: START / 1000, data: { cart: ['pear'], draft: 'text' } })
   clock.advance(100)
   await browser.signIn(user('ann'))
@@ -39,9 +39,9 @@ t.test('the next user of a browser sees nothing the one before has left', async 
   const { user, visitor } = await site()
   const browser = visitor()
   await browser.signIn(user('ann'), { remember: true })
-  await browser.does((request) => { Object.assign(request.session, { letters: ['dear Bob'] }) })
+  await browser.can((request) => { Object.assign(request.session, { letters: ['dear Bob'] }) })
   await browser.signIn(user('bob'))
-  await browser.does((request) => t.strictSame(request.session.data(), {}))
+  await browser.can((request) => t.strictSame(request.session.data(), {}))
   t.match(await browser.who(), { user: 'bob', remembered: false })
 })
 
@@ -60,7 +60,7 @@ t.test('a login without remember clears the remember cookie of anyone', async (t
   t.strictSame(setCookies(await withGarbage.signIn(user('bob'))), ['-_remember', 'session'])
   withGarbage.jar.clear()
   withGarbage.jar.set('_remember', { name: '_remember', value: 'garbage' })
-  const known = await withGarbage.does(async (request, reply) => {
+  const known = await withGarbage.can(async (request, reply) => {
     await request.getCurrentUser()
     await reply.loginUser(user('bob'), { remember: true })
   })
@@ -124,7 +124,7 @@ t.test('redirects to the first target that was given, with the status asked for'
 t.test('with redirectUrl: false the handler goes on at once and answers itself', async (t) => {
   const { user, visitor } = await site()
   const ann = visitor()
-  const response = await ann.does(async (request, reply) => {
+  const response = await ann.can(async (request, reply) => {
     t.equal(await reply.loginUser(user('ann'), { redirectUrl: false, next: '/elsewhere' }), undefined)
     t.notOk(reply.sent)
     t.equal(request.currentUser, user('ann'))
@@ -162,7 +162,7 @@ t.test('login and logout in one request: what came last stands, with one Set-Coo
   const { app, user, visitor } = await site()
   const heard = listen(app.login)
   const ann = visitor()
-  const gone = await ann.does(async (request, reply) => {
+  const gone = await ann.can(async (request, reply) => {
     await reply.loginUser(user('ann'), { remember: 5, redirectUrl: false })
     await reply.logoutUser()
     t.equal(request.currentUser, null)
@@ -171,7 +171,7 @@ t.test('login and logout in one request: what came last stands, with one Set-Coo
   t.match(await ann.who(), { user: null })
 
   await ann.signIn(user('ann'), { remember: 5 })
-  const back = await ann.does(async (request, reply) => {
+  const back = await ann.can(async (request, reply) => {
     await reply.logoutUser()
     await reply.loginUser(user('bob'), { redirectUrl: false })
     t.equal(request.currentUser, user('bob'))
@@ -181,7 +181,7 @@ t.test('login and logout in one request: what came last stands, with one Set-Coo
   t.strictSame(heard.map(({ event, payload }) => `${event} ${payload.userId}`),
     ['login ann', 'logout ann', 'login ann', 'logout ann', 'login bob'])
 
-  const twice = await ann.does(async (_request, reply) => {
+  const twice = await ann.can(async (_request, reply) => {
     await reply.loginUser(user('ann'), { remember: 2, redirectUrl: false })
     await reply.loginUser(user('bob'), { remember: 3, redirectUrl: false })
   })
@@ -201,7 +201,7 @@ t.test('a login or logout made while the user is still being loaded stands', asy
       await ann.signIn(user('ann'), { remember: true })
       if (kind === 'remember cookie') ann.close()
       const cookies = new Map(ann.jar)
-      const signedIn = await ann.does(async (request, reply) => {
+      const signedIn = await ann.can(async (request, reply) => {
         const loading = request.getCurrentUser()
         await reply.loginUser(user('bob'), { redirectUrl: false, remember: 9 })
         release()
@@ -212,7 +212,7 @@ t.test('a login or logout made while the user is still being loaded stands', asy
 
       const bob = visitor()
       for (const [name, cookie] of cookies) bob.jar.set(name, cookie)
-      const gone = await bob.does(async (request, reply) => {
+      const gone = await bob.can(async (request, reply) => {
         const loading = request.getCurrentUser()
         await reply.logoutUser()
         t.equal(await loading, null)
@@ -228,7 +228,7 @@ t.test('signing in or out after the headers are gone is an error, not a login th
   const codes: unknown[] = []
   const ann = visitor()
   await ann.signIn(user('ann'))
-  await ann.does(async (_request, reply) => {
+  await ann.can(async (_request, reply) => {
     reply.hijack()
     const calls = [() => reply.loginUser(user('bob')), () => reply.logoutUser(), () => reply.confirmLogin()]
     for (const call of calls) await call().catch((error: { code: string }) => codes.push(error.code))

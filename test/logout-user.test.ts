@@ -72,7 +72,7 @@ t.test('logout drops what the session held, but for keepOnLogout, and what is ke
   const { user, clock, visitor } = await site({ session: { keepOnLogout: ['theme', 'never set'] } })
   const ann = visitor()
   await ann.signIn(user('ann'), { remember: true })
-  await ann.does((request) => { Object.assign(request.session, { theme: 'dark', letters: ['dear Bob'] }) })
+  await ann.can((request) => { Object.assign(request.session, { theme: 'dark', letters: ['dear Bob'] }) })
   clock.advance(50)
   t.strictSame(setCookies(await ann.signOut()), ['-_remember', 'session'])
   const now = START / 1000 + 50
@@ -97,7 +97,7 @@ t.test('after logout the request itself has no user any more', async (t) => {
   const { user, visitor } = await site()
   const ann = visitor()
   await ann.signIn(user('ann'), { remember: true })
-  await ann.does(async (request, reply) => {
+  await ann.can(async (request, reply) => {
     t.equal(await request.getCurrentUser(), user('ann'))
     await reply.logoutUser()
     t.equal(request.currentUser, null)

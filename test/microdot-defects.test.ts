@@ -47,7 +47,7 @@ t.test('values an application keeps under the names of claims are no login, in e
   const login = { uid: 'ann', sid: 'sid', auth_time: START / 1000, fresh: true }
   const data = { ...login, user_id: 'ann', days: 30, _login: login }
   const stranger = new Visitor(app)
-  await stranger.does((request) => { Object.assign(request.session, data) })
+  await stranger.can((request) => { Object.assign(request.session, data) })
   t.match(await stranger.who(), { user: null, kind: 'anonymous' })
   stranger.jar.set('_remember', { name: '_remember', value: stranger.cookie('session')! })
   t.match(await stranger.who(), { user: null, kind: 'anonymous' })
@@ -59,9 +59,9 @@ t.test('session values named like registered claims are just values, and nobody 
   for (const name of names) {
     const ann = visitor()
     await ann.signIn(user('ann'))
-    await ann.does((request) => { Object.assign(request.session, { [name]: 0 }) })
+    await ann.can((request) => { Object.assign(request.session, { [name]: 0 }) })
     t.match(await ann.who(), { user: 'ann', kind: 'fresh' }, name)
-    await ann.does((request) => t.strictSame(request.session.data(), { [name]: 0 }, name))
+    await ann.can((request) => t.strictSame(request.session.data(), { [name]: 0 }, name))
   }
 })
 

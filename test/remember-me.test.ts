@@ -113,7 +113,7 @@ t.test('values of a session without login stay when somebody is remembered', asy
   const ann = visitor()
   await ann.signIn(user('ann'), { remember: 14 })
   ann.close()
-  await ann.does((request) => { Object.assign(request.session, { cart: ['pear'] }) })
+  await ann.can((request) => { Object.assign(request.session, { cart: ['pear'] }) })
   await ann.get('/members')
   t.match(claimsOf(ann.cookie('session')), { uid: 'ann', fresh: false, data: { cart: ['pear'] } })
 })

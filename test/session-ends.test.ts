@@ -10,7 +10,7 @@ t.test('a user who is gone is signed out with the next request: both cookies and
     const { user, byId, visitor } = await site({ userLoader: (id) => byId.get(id) as TestUser ?? answer })
     const ann = visitor()
     await ann.signIn(user('ann'), { remember: 5 })
-    await ann.does((request) => { Object.assign(request.session, { letters: ['dear Bob'] }) })
+    await ann.can((request) => { Object.assign(request.session, { letters: ['dear Bob'] }) })
     byId.delete('ann')
     const response = await ann.get('/members')
     t.match(response, { statusCode: 302, headers: { location: '/login?next=%2Fmembers' } })
@@ -36,7 +36,7 @@ t.test('a remembered user who is gone is not restored, and what the session hold
   const ann = visitor()
   await ann.signIn(user('ann'), { remember: 5 })
   ann.close()
-  await ann.does((request) => { Object.assign(request.session, { cart: ['pear'] }) })
+  await ann.can((request) => { Object.assign(request.session, { cart: ['pear'] }) })
   byId.delete('ann')
   const heard = listen(app.login)
   t.strictSame(setCookies(await ann.get('/members')), ['-_remember'])
@@ -71,7 +71,7 @@ t.test('a loader that fails says nothing about the user: an error, and the cooki
       clock.advance(seconds)
       t.match(await ann.get('/members'), { statusCode: 500, headers: { 'set-cookie': undefined, location: undefined } }, `${how}, ${seconds}`)
     }
-    const both = await ann.does(async (request) => {
+    const both = await ann.can(async (request) => {
       await t.rejects(request.getCurrentUser(), { message: 'database down' })
       await t.rejects(request.getCurrentUser(), { message: 'database down' })
       t.throws(() => request.currentUser, { code: 'FST_LOGIN_USER_NOT_LOADED' })
@@ -103,7 +103,7 @@ t.test('the loader runs at most once per request, also when it answers null', as
     const { user, byId, loads, visitor } = await site()
     const browser = visitor()
     await browser.signIn({ ...user('ann'), id })
-    await browser.does(async (request) => {
+    await browser.can(async (request) => {
       const users = await Promise.all([request.getCurrentUser(), request.getCurrentUser()])
       users.push(await request.getCurrentUser(), request.currentUser)
       t.strictSame(users, Array(4).fill(byId.get(id) ?? null))
@@ -117,7 +117,7 @@ t.test('reading the user before it was loaded is an error where somebody may be 
   const [ann, stranger] = [visitor(), visitor()]
   await ann.signIn(user('ann'), { remember: 5 })
   for (const state of ['session', 'remembered']) {
-    await ann.does((request) => {
+    await ann.can((request) => {
       for (const read of [() => request.currentUser, () => request.loginState, () => request.requireUser()]) {
         t.throws(read, { code: 'FST_LOGIN_USER_NOT_LOADED' }, state)
       }
@@ -125,13 +125,13 @@ t.test('reading the user before it was loaded is an error where somebody may be 
     ann.close()
   }
   stranger.jar.set('session', { name: 'session', value: 'garbage' })
-  await stranger.does((request) => {
+  await stranger.can((request) => {
     t.equal(request.currentUser, null)
     t.strictSame(request.loginState, { kind: 'anonymous' })
     t.throws(() => request.requireUser(), { code: 'FST_LOGIN_UNAUTHORIZED', statusCode: 401 })
   })
   const withKeys = await site({ requestLoader: () => null })
-  await withKeys.visitor().does(async (request) => {
+  await withKeys.visitor().can(async (request) => {
     t.throws(() => request.currentUser, { code: 'FST_LOGIN_USER_NOT_LOADED' })
     await request.getCurrentUser()
     t.equal(request.currentUser, null)
@@ -143,7 +143,7 @@ t.test('a session that was deleted or made anew in the handler has no user any m
     const { user, visitor } = await site()
     const ann = visitor()
     await ann.signIn(user('ann'), { remember: 5 })
-    const response = await ann.does(async (request) => {
+    const response = await ann.can(async (request) => {
       await request.getCurrentUser()
       request.session[end]()
       t.equal(request.currentUser, null)

@@ -10,7 +10,7 @@ t.test('basic: another fingerprint makes the login stale, once, and values and r
   const { app, user, visitor } = await site({ sessionProtection: 'basic' })
   const ann = visitor()
   await ann.signIn(user('ann'), { remember: 5 }, HOME)
-  await ann.does((request) => { Object.assign(request.session, { cart: ['pear'] }) }, HOME)
+  await ann.can((request) => { Object.assign(request.session, { cart: ['pear'] }) }, HOME)
   const { sid } = await ann.who(HOME)
   const heard = listen(app.login)
   const met = await ann.get('/members', AWAY)
@@ -21,7 +21,7 @@ t.test('basic: another fingerprint makes the login stale, once, and values and r
   t.strictSame(setCookies(await ann.get('/members', AWAY)), [])
   t.strictSame(heard.map(({ event }) => event), ['protect', 'needsRefresh'])
   t.match(claimsOf(ann.cookie('session')), { data: { cart: ['pear'] } })
-  await ann.does((_request, reply) => reply.confirmLogin(), AWAY)
+  await ann.can((_request, reply) => reply.confirmLogin(), AWAY)
   t.match(await ann.who(AWAY), { kind: 'fresh' })
 })
 
@@ -29,7 +29,7 @@ t.test('strong: another fingerprint ends the login and what is remembered, and v
   const { app, user, visitor } = await site({ sessionProtection: 'strong' })
   const ann = visitor()
   await ann.signIn(user('ann'), { remember: 5 }, HOME)
-  await ann.does((request) => { Object.assign(request.session, { cart: ['pear'] }) }, HOME)
+  await ann.can((request) => { Object.assign(request.session, { cart: ['pear'] }) }, HOME)
   const heard = listen(app.login)
   const met = await ann.get('/members', AWAY)
   t.match(met, { statusCode: 302, headers: { location: '/login?next=%2Fmembers' } })
@@ -76,7 +76,7 @@ t.test('protection and remember-me work together, on the second request and afte
       t.equal((await ann.get('/members', headers)).body, 'Ann')
     }
     t.strictSame(heard.map(({ event }) => event), ['login', 'restore', 'restore'])
-    await ann.does((_request, reply) => reply.confirmLogin(), AWAY)
+    await ann.can((_request, reply) => reply.confirmLogin(), AWAY)
     t.match(await ann.who(AWAY), { kind: 'fresh' })
     t.match(await ann.who(HOME), sessionProtection === 'basic' ? { user: 'ann', kind: 'stale' } : { user: null })
   }
@@ -88,9 +88,9 @@ t.test('anonymous sessions are never protected', async (t) => {
     const { app, visitor } = await site({ sessionProtection, fingerprint: (request) => { asked.push(request.url); return '' } })
     const heard = listen(app.login)
     const stranger = visitor()
-    await stranger.does((request) => { Object.assign(request.session, { cart: ['pear'] }) }, HOME)
+    await stranger.can((request) => { Object.assign(request.session, { cart: ['pear'] }) }, HOME)
     t.strictSame(await stranger.who(AWAY), { user: null, kind: 'anonymous' })
-    await stranger.does((request) => t.strictSame(request.session.data(), { cart: ['pear'] }), AWAY)
+    await stranger.can((request) => t.strictSame(request.session.data(), { cart: ['pear'] }), AWAY)
     t.strictSame([asked, heard], [[], []])
   }
 })
@@ -137,7 +137,7 @@ t.test('a fingerprint under an older secret counts, and is renewed with the next
   await old.signIn(before.user('ann'), {}, HOME)
   ann.jar.set('session', old.jar.get('session')!)
   t.strictSame(setCookies(await ann.get('/members', HOME)), [])
-  await ann.does(async (request) => {
+  await ann.can(async (request) => {
     await request.getCurrentUser()
     request.session.touch()
   }, HOME)

@@ -36,6 +36,13 @@ export class Visitor extends Browser {
     return this.send({ method: 'POST', url: `${this.prefix}/do`, headers: { ...headers, 'x-deed': key } })
   }
 
+  /** As `does`, and it has to work: a check in the deed cannot be skipped by an error before it. */
+  async can (deed: Deed, headers: Record<string, string> = {}): Promise<LightMyRequestResponse> {
+    const response = await this.does(deed, headers)
+    if (response.statusCode >= 400) throw new Error(`the server answered ${response.statusCode}: ${response.body}`)
+    return response
+  }
+
   signIn (user: TestUser, options: LoginUserOptions = {}, headers: Record<string, string> = {}): Promise<LightMyRequestResponse> {
     return this.does((_request, reply) => reply.loginUser(user as LoginUser, options), headers)
   }

@@ -1,5 +1,4 @@
 import { Redis } from 'ioredis'
-import type { RedisOptions } from 'ioredis'
 import t from 'tap'
 import type { Test } from 'tap'
 import { redisStore } from '../src/index.js'
@@ -10,9 +9,9 @@ import { comeBack, siteOverStore } from './store-fixtures/over-store.js'
 import { canStartRedis } from './stores/redis-cluster.js'
 
 /** Ann on two devices, over a Redis that can fail. */
-async function household (t: Test, options: RedisOptions) {
+async function household (t: Test) {
   const redis = await ownRedis(t)
-  const client = new Redis(redis.port, '127.0.0.1', { maxRetriesPerRequest: 0, enableOfflineQueue: false, retryStrategy: () => 20, lazyConnect: true, ...options })
+  const client = new Redis(redis.port, '127.0.0.1', { maxRetriesPerRequest: 0, enableOfflineQueue: false, retryStrategy: () => 20, lazyConnect: true })
   client.on('error', () => {})
   await client.connect()
   t.teardown(() => client.disconnect())
@@ -60,7 +59,7 @@ function tells (client: Redis, event: 'close' | 'end' | 'ready'): Promise<unknow
 
 t.test('with a real Redis', { skip: canStartRedis() ? false : 'no redis-server to start' }, async (t) => {
   t.test('a Redis that is halted for a while only takes longer', async (t) => {
-    const home = await household(t, {})
+    const home = await household(t)
     const answered: string[] = []
     home.redis.halt()
     const asking = [home.laptop.get('/members'), home.phone.get('/members'), home.visitor().signIn(home.user('ann'))].map(async (pending, index) => {
@@ -77,16 +76,18 @@ t.test('with a real Redis', { skip: canStartRedis() ? false : 'no redis-server t
   })
 
   t.test('a Redis that answers too late is one that failed, even where it has done what it was asked', async (t) => {
-    const home = await household(t, { commandTimeout: 100 })
+    const home = await household(t)
     home.redis.halt()
+    home.client.options.commandTimeout = 50
     await findsItDown(t, home)
+    delete home.client.options.commandTimeout
     t.match(home.errors.map(({ cause }) => cause), [{ message: 'Command timed out' }, { message: 'Command timed out' }, { message: 'Command timed out' }])
     home.redis.resume()
     await everybodyIsThere(t, home)
   })
 
   t.test('a connection that is cut and comes back ends nobody\'s login', async (t) => {
-    const home = await household(t, {})
+    const home = await household(t)
     const { client, tablet, sids } = home
     const before = await sids('ann')
     const ended = tells(client, 'end')
@@ -99,7 +100,7 @@ t.test('with a real Redis', { skip: canStartRedis() ? false : 'no redis-server t
   })
 
   t.test('a Redis that is killed and started again over its data ends nobody\'s login', async (t) => {
-    const home = await household(t, {})
+    const home = await household(t)
     const { client, tablet, redis, sids } = home
     const before = await sids('ann')
     const lost = tells(client, 'close')

@@ -175,17 +175,27 @@ t.test('what ended here is not accepted here for another moment, elsewhere for n
   }
 })
 
-t.test('a revocation that a check overtakes is seen at once all the same', async (t) => {
-  const { app, user, visitor, faults } = await siteOverStore({ storeCheckSeconds: 30 })
-  const ann = visitor()
-  await ann.signIn(user('ann'))
-  const slow = faults.hold('delete')
-  const revoked = app.login.revoke('ann', sidOf(ann))
-  await slow.reached
-  t.match(await ann.who(), { user: 'ann' }, 'not ended yet')
-  slow.release()
+t.test('a revocation and a check at the same time: whichever is slow, the next request sees that it is over', async (t) => {
+  const { app, user, visitor, faults, clock } = await siteOverStore({ storeCheckSeconds: 30 })
+  const [laptop, phone] = [visitor(), visitor()]
+  for (const browser of [laptop, phone]) await browser.signIn(user('ann'))
+
+  const slowRevocation = faults.hold('delete')
+  const revoked = app.login.revoke('ann', sidOf(laptop))
+  await slowRevocation.reached
+  t.match(await laptop.who(), { user: 'ann' }, 'not ended yet')
+  slowRevocation.release()
   t.equal(await revoked, true)
-  t.match(await ann.who(), { user: null })
+  t.match(await laptop.who(), { user: null })
+
+  clock.advance(60)
+  const slowCheck = faults.hold('touch')
+  const checked = phone.who()
+  await slowCheck.reached
+  t.equal(await app.login.revoke('ann', sidOf(phone)), true)
+  slowCheck.release()
+  t.match(await checked, { user: 'ann' }, 'found before it ended')
+  t.match(await phone.who(), { user: null })
 })
 
 t.test('the record says when the login was last seen, written at most once a minute', async (t) => {

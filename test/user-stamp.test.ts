@@ -43,7 +43,7 @@ t.test('who changes the own password stays signed in and remembered, with the sa
     await elsewhere.signIn(user('ann'), { remember: 5 })
     const before = [claimsOf(ann.cookie('session')), ...remembered ? [claimsOf(ann.cookie('_remember'))] : []]
     clock.advance(DAY)
-    const response = await ann.does(async (request, reply) => {
+    const response = await ann.can(async (request, reply) => {
       if (guarded) await request.getCurrentUser()
       user('ann').password += '!'
       const changed = { ...user('ann') }
@@ -82,7 +82,7 @@ t.test('loginUser right after the change keeps the own browser signed in, as ask
   const { user, visitor } = await site({ userStamp }, accounts())
   const ann = visitor()
   await ann.signIn(user('ann'), { remember: 5 })
-  await ann.does(async (request, reply) => {
+  await ann.can(async (request, reply) => {
     await request.getCurrentUser()
     user('ann').password = 'hash 2'
     await reply.loginUser(user('ann') as LoginUser, { remember: 9, redirectUrl: false })
@@ -96,7 +96,7 @@ t.test('a change without confirmLogin signs the own browser out as well', async 
   const { user, visitor } = await site({ userStamp }, accounts())
   const ann = visitor()
   await ann.signIn(user('ann'))
-  const response = await ann.does(async (request) => {
+  const response = await ann.can(async (request) => {
     await request.getCurrentUser()
     user('ann').password = 'hash 2'
   })
@@ -134,7 +134,7 @@ t.test('a stamp under an older secret counts, and is renewed with the next write
   for (const [name, cookie] of old.jar) ann.jar.set(name, cookie)
 
   t.strictSame(setCookies(await ann.get('/members')), [], 'nothing is written for that alone')
-  await ann.does(async (request) => {
+  await ann.can(async (request) => {
     await request.getCurrentUser()
     Object.assign(request.session, { cart: ['pear'] })
   })
@@ -173,6 +173,6 @@ t.test('once the option is off again, stamps are ignored and go with the next lo
   for (const [name, cookie] of old.jar) ann.jar.set(name, cookie)
   byId.get('ann')!.password = 'hash 2'
   t.match(await ann.who(), { user: 'ann' })
-  await ann.does((_request, reply) => reply.confirmLogin())
+  await ann.can((_request, reply) => reply.confirmLogin())
   t.equal(claimsOf(ann.cookie('session')).stamp, undefined)
 })
