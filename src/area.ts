@@ -19,6 +19,8 @@ export interface Carrier {
   refresh (login: LoginClaims): void
   /** A new session with this login, or none, and of the values those named. */
   begin (login: LoginClaims | null, keep: readonly string[]): MaybePromise<void>
+  /** Without a session to write, clears its cookie even if this request brought none. */
+  clearAnyway (): void
   /** @throws FST_LOGIN_COOKIE_TOO_LARGE */
   assertFits (login: LoginClaims, keep: readonly string[]): void
   /** Nothing is renewed with this response. */

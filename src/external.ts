@@ -52,6 +52,7 @@ export class ExternalCarrier implements Carrier {
 
   // That plugin writes the cookie, and decides how long it is kept.
   holdRenewal (): void {}
+  clearAnyway (): void {}
 
   /** Read anew each time: `@fastify/session` replaces the object when it regenerates, and puts none outside its cookie's path. */
   private get session (): ForeignSession | null {

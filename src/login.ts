@@ -62,7 +62,11 @@ export function createLogin (area: Area, redirects: Redirects) {
     const user = login === undefined ? null : await userForLogout(request, login.uid)
     if (area.records !== undefined) for (const { uid, sid } of here) await area.records.end(uid, sid)
     await current.carrier.begin(null, settings.keepOnLogout)
-    current.remember.clear(true)
+    // A cookie on another path does not come with this request, and must go all the same. But a page of another site, whose
+    // requests carry no Lax cookies, must not sign people out.
+    const anyway = request.headers['sec-fetch-site'] !== 'cross-site'
+    if (anyway) current.carrier.clearAnyway()
+    current.remember.clear(anyway)
     current.signedOut()
     if (login !== undefined) events.emit('logout', { request, user, userId: login.uid, sid: login.sid, scope })
   }

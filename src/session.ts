@@ -87,8 +87,6 @@ export class Session {
     this.currentNext = undefined
     this.born = null
     this.dirty = true
-    // A cookie on another path does not come with this request, and must go all the same.
-    if (login === null) this.insists = 'clear'
   }
 
   /** The values, opened for reading and writing. */
@@ -119,12 +117,16 @@ export class Session {
   regenerate (keep: readonly string[]): void {
     this.kit.onDrop?.(this.request)
     this.begin(null, keep)
-    this.insists = null
   }
 
   touch (): void {
     if (this.cookie === 'unread') this.read()
     this.insists ??= 'renew'
+  }
+
+  /** Without a session to write, clears the cookie even if this request brought none. */
+  clearAnyway (): void {
+    this.insists = 'clear'
   }
 
   /** Whose session this is could not be told: what is due stays due. */

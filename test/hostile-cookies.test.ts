@@ -184,27 +184,32 @@ t.test('the tables below begin with tokens that pass', async (t) => {
 })
 
 for (const kind of ['session', 'remember'] as const) {
-  for (const [name, value, reason] of hostile(kind)) {
-    t.test(`nobody comes in with a ${kind} cookie that holds ${name}`, async (t) => {
-      const { app, log, loaded, events } = await start()
-      const cookie = kinds[kind].name
-      const headers = { cookie: `${cookie}=${value}` }
-      const response = await app.inject({ url: '/who', headers })
-      t.equal(response.statusCode, 200)
-      t.same(response.json(), ANONYMOUS)
-      t.same(setCookies(response), [`-${cookie}`])
-      t.same(loaded, [])
+  t.test(`nobody comes in with a ${kind} cookie that holds`, async (t) => {
+    const { app, log, loaded, events } = await start()
+    const cookie = kinds[kind].name
+    for (const [name, value, reason] of hostile(kind)) {
+      t.test(name, async (t) => {
+        log.clear()
+        events.length = 0
+        const headers = { cookie: `${cookie}=${value}` }
+        const response = await app.inject({ url: '/who', headers })
+        t.equal(response.statusCode, 200)
+        t.same(response.json(), ANONYMOUS)
+        t.same(setCookies(response), [`-${cookie}`])
 
-      t.same(events.map(({ request, ...rest }) => ({ url: request.url, ...rest })), [{ url: '/who', cookie, reason }])
-      t.match(log.entries('debug'), [{ cookie, reason, msg: 'a cookie held no valid token and is cleared' }])
-      t.same(log.entries('error'), [])
-      if (value.length > 4) for (const part of value.split('.')) if (part !== '') t.notOk(log.text().includes(part), 'the token is not in the log')
+        t.same(events.map(({ request, ...rest }) => ({ url: request.url, ...rest })), [{ url: '/who', cookie, reason }])
+        t.match(log.entries('debug'), [{ cookie, reason, msg: 'a cookie held no valid token and is cleared' }])
+        t.same(log.entries('error'), [])
+        const parts = value.split('.').filter((part) => part.length > 4)
+        t.same(parts.filter((part) => log.text().includes(part)), [], 'nothing of the token is in the log')
 
-      const guarded = await app.inject({ url: '/guarded', headers })
-      t.match(guarded, { statusCode: 302, headers: { location: '/login?next=%2Fguarded' } })
-      t.same(setCookies(guarded), [`-${cookie}`])
-    })
-  }
+        const guarded = await app.inject({ url: '/guarded', headers })
+        t.match(guarded, { statusCode: 302, headers: { location: '/login?next=%2Fguarded' } })
+        t.same(setCookies(guarded), [`-${cookie}`])
+        t.same(loaded, [], 'no user was looked for')
+      })
+    }
+  })
 }
 
 t.test('claims that are not ours name nobody', async (t) => {

@@ -46,6 +46,16 @@ t.test('both cookies are cleared whatever came with the request', async (t) => {
   }
 })
 
+t.test('a page of another site, whose requests carry no Lax cookies, signs nobody out', async (t) => {
+  const { user, visitor } = await site()
+  const ann = visitor()
+  await ann.signIn(user('ann'), { remember: 3 })
+  const fromElsewhere = await visitor().does((_request, reply) => reply.logoutUser(), { 'sec-fetch-site': 'cross-site' })
+  t.strictSame(setCookies(fromElsewhere), [])
+  const carried = await ann.does((_request, reply) => reply.logoutUser(), { 'sec-fetch-site': 'cross-site' })
+  t.strictSame(setCookies(carried), BOTH_CLEARED, 'with sameSite none they come, and go')
+})
+
 /** Attributes of every Set-Cookie, without value and lifetime. */
 function attributes (response: LightMyRequestResponse): object {
   return Object.fromEntries(response.cookies.map(({ name, value, maxAge, expires, ...rest }) => [name, rest]))

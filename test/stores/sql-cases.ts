@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import type { Test } from 'tap'
 import { sqlStore } from '../../src/index.js'
 import type { SqlStoreOptions } from '../../src/index.js'
+import { rowsIn } from '../../src/stores/sql-dialects.js'
 import { create, digestOf, HOUR, newRecord, newSid, newUser, NOW, remembered, sidsOf } from './contract/fixtures.js'
 import { storeContract } from './contract.js'
 
@@ -54,6 +55,19 @@ export function sqlCases (t: Test, database: Database): void {
     t.strictSame(await store.list(live.userId, NOW), [live])
     t.equal(await store.deleteExpired(), 1, 'without a time it is now')
     for (const batch of [0, -1, 1.5, NaN]) await t.rejects(store.deleteExpired({ batch }), { code: 'FST_LOGIN_INVALID_OPTIONS' })
+  })
+
+  t.test('what has ended leaves no row behind, however it ended', async (t) => {
+    const { store, table } = await newStore(t, database)
+    const userId = newUser()
+    const login = await remembered(store, 'first', userId)
+    t.equal(await login.present('unknown', 'never', 0), 'reuse')
+    const all = [newRecord(userId), newRecord(userId), newRecord(userId)]
+    for (const record of all) await create(store, record, { maxLogins: 2 })
+    await store.delete(userId, all[1]!.sid, NOW)
+    await store.deleteAll(userId, { except: null, now: NOW })
+    t.equal(await store.deleteExpired({ now: Number.MAX_SAFE_INTEGER }), 0)
+    t.strictSame(rowsIn(await query(`SELECT sid FROM ${table}`, [])), [])
   })
 
   t.test('a login that cannot be limited leaves no record behind', async (t) => {
