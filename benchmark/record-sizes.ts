@@ -21,6 +21,7 @@ const LOGINS = Number(process.argv[2] ?? 100_000)
 const AGENT = 'Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/141.0.0.0 Safari/537.36'
 const NOW = Date.now()
 const DAY = 86_400_000
+const [postgresThere, mariadbThere] = [await isThere('PostgreSQL'), await isThere('MariaDB')]
 const table = `sizes_${process.pid}`
 const digest = (text: string) => createHash('sha256').update(text).digest('base64url')
 
@@ -82,7 +83,7 @@ async function inRedis (): Promise<void> {
 }
 
 async function inPostgres (): Promise<void> {
-  if (!await isThere('PostgreSQL')) return
+  if (!postgresThere) return
   const pool = new pg.Pool({ connectionString: servers.PostgreSQL, max: 16 })
   const store = sqlStore({ dialect: 'postgres', table, query: (text, params) => pool.query(text, params) })
   const size = async () => Number((await pool.query('SELECT pg_total_relation_size($1) AS bytes', [table])).rows[0].bytes)
@@ -100,7 +101,7 @@ async function inPostgres (): Promise<void> {
 }
 
 async function inMariadb (): Promise<void> {
-  if (!await isThere('MariaDB')) return
+  if (!mariadbThere) return
   const pool = mysql.createPool({ uri: servers.MariaDB, connectionLimit: 16 })
   const store = sqlStore({ dialect: 'mysql', table, query: (text, params) => pool.execute(text, params) })
   await store.createTable()

@@ -20,9 +20,9 @@ export interface Cookie {
 export function createCookie (fastify: FastifyInstance, name: string, attributes: FullCookieAttributes): Cookie {
   let warned = false
 
-  /** Every attribute is named: what stays open, `parseOptions` of `@fastify/cookie` would fill in. */
+  /** All there is: `parseOptions` of `@fastify/cookie` reach `setCookie()`, which is not used here. */
   function explicit (request: FastifyRequest, options: SessionCookieOptions) {
-    const merged = { maxAge: undefined, expires: undefined, signed: false, ...attributes, ...options }
+    const merged = { ...attributes, ...options }
     return { ...merged, secure: merged.secure === 'auto' ? request.protocol === 'https' : merged.secure === true }
   }
 

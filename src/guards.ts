@@ -147,16 +147,15 @@ export function createGuards (area: Area, redirects: Redirects): Guards {
   }
 
   async function throwUnlessPassed (request: FastifyRequest, reply: FastifyReply, demand: Demand): Promise<void> {
-    let verdict: Verdict
+    let verdict: Exclude<Verdict, 'forbidden'> // for that there is no `allow` here
     try {
-      verdict = await judge(request, demand)
+      verdict = await judge(request, demand) as typeof verdict
     } catch (error) {
       // To an error without a status @fastify/auth gives 401, which would say that nobody is logged in.
       if ((error as { statusCode?: number } | null)?.statusCode === undefined) reply.code(500)
       throw error
     }
     if (verdict === 'pass') return
-    if (verdict === 'forbidden') throw new ForbiddenError()
     announce(verdict, request)
     throw errorFor(verdict)
   }

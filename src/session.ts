@@ -3,6 +3,8 @@ import { MAX_COOKIE_BYTES } from './cookies.js'
 import type { Cookie } from './cookies.js'
 import { CookieTooLargeError } from './errors.js'
 import { isUpgrade } from './headers.js'
+import { largestKeys, plain, valuesFrom } from './session-values.js'
+import type { Values } from './session-values.js'
 import type { InvalidReason, LoginClaims, SessionClaims, Tokens } from './tokens.js'
 import type { SessionCookieOptions } from './types.js'
 
@@ -18,8 +20,6 @@ export interface SessionKit {
   /** The application ended the session itself; the login that rides on it ends too. */
   onDrop: ((request: FastifyRequest) => void) | undefined
 }
-
-type Values = Map<string, unknown>
 
 /**
  * The session of one request. Nothing is read before somebody asks, and the cookie is written once, in `commit`, if something
@@ -274,21 +274,4 @@ export class Session {
 /** Of claims that carry more, those of the login. */
 function loginClaims ({ uid, sid, auth_time, fresh = false, stamp, fp }: LoginClaims): LoginClaims {
   return { uid, sid, auth_time, fresh, ...stamp === undefined ? {} : { stamp }, ...fp === undefined ? {} : { fp } }
-}
-
-/** A Map, so that `__proto__` is a key like any other. */
-function valuesFrom (json: string): Values {
-  return new Map(Object.entries(JSON.parse(json)))
-}
-
-/** What goes into the token. `@fastify/flash` leaves an empty object behind whenever somebody looks for messages. */
-function plain (values: Values): Record<string, unknown> {
-  return Object.fromEntries([...values].filter(([key, value]) =>
-    value !== undefined && !(key === 'flash' && typeof value === 'object' && value !== null && Object.keys(value).length === 0)))
-}
-
-function largestKeys (data: object): string {
-  const bytes = (value: unknown) => JSON.stringify(value)?.length ?? 0
-  const ranked = Object.entries(data).sort(([, a], [, b]) => bytes(b) - bytes(a)).slice(0, 3)
-  return ranked.map(([key, value]) => `${key} (${bytes(value)})`).join(', ') || 'none'
 }

@@ -71,12 +71,14 @@ t.test('a login or logout in the same response still stands, without the values 
   const { visit, browser } = visitor(await build({ userLoader }))
   const who = async () => (await visit((_session, request) => request.getCurrentUser())).json() as unknown
 
+  await visit((session) => session.set('cart', 'of a stranger'))
   const login = await visit(async (session, _request, reply) => {
     await reply.loginUser(byId.get('ann')!, { redirectUrl: false, remember: true })
     session.set('big', 'x'.repeat(5000))
   })
   t.match(login.json(), { code: 'FST_LOGIN_COOKIE_TOO_LARGE' })
   t.same(setCookies(login), ['_remember', 'session'])
+  t.match(claimsOf(browser.cookie('session')), { uid: 'ann', data: undefined })
   t.match(await who(), { id: 'ann' })
 
   const logout = await visit(async (session, _request, reply) => {

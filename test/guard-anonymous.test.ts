@@ -8,7 +8,8 @@ t.test('logged-in users are sent away from the login page, strangers are not', a
     [{}, '/'],
     [{ redirectUrl: '/home?x=1#y' }, '/home?x=1#y'],
     [{ redirectUrl: '/für alle' }, '/f%C3%BCr%20alle'],
-    [{ redirectUrl: 'https://own.example/' }, 'https://own.example/']
+    [{ redirectUrl: 'https://own.example/' }, 'https://own.example/'],
+    [{ redirectUrl: 'https://müller.example/ü' }, 'https://xn--mller-kva.example/%C3%BC']
   ]
   for (const [options, location] of targets) {
     const app = await build()

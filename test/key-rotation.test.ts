@@ -85,7 +85,7 @@ t.test('a token that is bad for another reason than its signature is not tried u
   const reasons: string[] = []
   app.login.on('invalidToken', ({ reason }) => reasons.push(reason))
   const { visit } = visitor(app)
-  for (const token of [forge({ ck: 'other', ...common }), forge({ ck: 'session', ...common }, { typ: 'JWT' })]) {
+  for (const token of [forge({ ck: 'other', ...common }), forge({ ck: 'session', ...common }, { typ: 'JWT', secret: OTHER_SECRET })]) {
     await visit((session) => session.data(), { cookie: `session=${token}` })
   }
   t.same(reasons, ['claims', 'type'])

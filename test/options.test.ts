@@ -3,6 +3,7 @@ import Fastify from 'fastify'
 import t from 'tap'
 import fastifyLogin, { jwtSession } from '../src/index.js'
 import type { CookieAttributes, FastifyLoginOptions, JwtSessionOptions, LoginSessionOptions, RememberOptions } from '../src/index.js'
+import { SECRET_COMMAND } from '../src/errors.js'
 import { loginSettings, sessionSettings } from '../src/options.js'
 import { createTokens } from '../src/tokens.js'
 import { captureLog, people, SECRET, visitor } from './helpers.js'
@@ -163,6 +164,8 @@ for (const { plugin, under, table } of TABLES) {
   }
 }
 
+const secretRule = `secret must be a string or Buffer of at least 32 bytes, or a list of these. Make one with: ${SECRET_COMMAND}`
+
 t.test('the message says what is expected, what arrived, and the nearest mode', async (t) => {
   const table: [Plugin, object, string][] = [
     ['fastifyLogin', { sessionProtection: 'Strong' }, 'sessionProtection must be one of false, "basic", "strong", got "Strong", did you mean "strong"?'],
@@ -175,6 +178,8 @@ t.test('the message says what is expected, what arrived, and the nearest mode', 
       `loginUrl must be a path that begins with a single /, an absolute http(s) URL, or null, got "${'x'.repeat(60)}"`],
     ['fastifyLogin', { session: 'externl' }, 'session must be an object with session options, or "external", got "externl"'],
     ['fastifyLogin', { remember: { colour: 'red' } }, 'remember.colour is not an option; known: cookieName, cookie, days, renew, maxDays'],
+    ['jwtSession', { secret: [SECRET, 5] }, `${secretRule}, got a list of 2`],
+    ['jwtSession', { secret: { key: SECRET } }, `${secretRule}, got object`],
     ['jwtSession', { idleSeconds: '60' }, 'idleSeconds must be a whole number of at least 1, got "60"'],
     ['jwtSession', { audience: '' }, 'audience must be a string that is not empty, got ""'],
     ['jwtSession', { audience: ['shop'] }, 'audience must be a string that is not empty, got an array'],

@@ -65,11 +65,13 @@ t.test('a short secret is said last: whoever reads it has nothing else to mend',
 })
 
 t.test('no message and no log line says what a secret is', async (t) => {
-  const hidden = 'hunter2'
+  const hidden = '4711471147114711'
   const wrong: object[] = [
-    { secret: hidden }, { secret: [hidden, 5] }, { secret: [[hidden]] }, { secret: { key: hidden } }, { secret: [SECRET, hidden] },
+    { secret: hidden }, { secret: [hidden, 5] }, { secret: [[hidden]] }, { secret: { key: hidden } },
+    { secret: Number(hidden) }, { secret: [Number(hidden)] }, { secret: [SECRET, hidden] },
     { secret: Buffer.from(hidden) }, { secret: 0, secrets: hidden }, { secrte: hidden }, { SECRET: hidden }, { secret: SECRET, sessionSecret: hidden },
-    { secret: SECRET, jwt: { secret: hidden } }, { secret: SECRET, cookie: { secret: hidden } }, { secret: SECRET, cookie: { secure: 'yes', signed: hidden } }
+    { secret: SECRET, jwt: { secret: hidden } }, { secret: SECRET, cookie: { secret: hidden } },
+    { secret: SECRET, cookie: { secure: 'yes', signed: hidden } }
   ]
   for (const options of wrong) {
     const { errors, log } = await refusals(options)

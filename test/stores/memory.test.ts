@@ -32,6 +32,7 @@ t.test('what has expired leaves the memory at the next call, whichever that is',
     t.ok(megabytes() - before > 6, 'they were there')
     await call(store, NOW + HOUR)
     t.ok(megabytes() - before < 2, 'they are gone')
+    t.strictSame(await store.list(0, NOW), [], 'and the store is not')
   }
 })
 

@@ -1,0 +1,114 @@
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import type { Area, Carrier, Comparison } from './area.js'
+import { createCookie } from './cookies.js'
+import { CurrentUser } from './current-user.js'
+import { createDigests } from './digests.js'
+import { InvalidOptionsError } from './errors.js'
+import { createEvents } from './events.js'
+import { ExternalCarrier } from './external.js'
+import { varyOnCookie } from './headers.js'
+import type { LoginSettings } from './options.js'
+import { createRecords } from './records.js'
+import type { RememberKit } from './remember.js'
+import type { AttachedSession } from './scope.js'
+import { createTokens } from './tokens.js'
+
+/** The parts of one registration, and the hooks that end a request. */
+export function createArea (fastify: FastifyInstance, settings: LoginSettings, session: AttachedSession | undefined): Area {
+  const kCurrentUser = Symbol('fastify-login.currentUser')
+  const kReply = Symbol('fastify-login.reply')
+  type Carrying = FastifyRequest & { [kCurrentUser]: CurrentUser | null, [kReply]?: FastifyReply | null }
+
+  const { secrets, audience, clock } = settings
+  const events = createEvents(fastify.log)
+  const onInvalid: RememberKit['onInvalid'] = (request, cookie, reason) => {
+    request.log.debug({ cookie, reason }, 'a cookie held no valid token and is cleared')
+    events.emit('invalidToken', { request, cookie, reason })
+  }
+  const { cookieName, days, maxDays, renew } = settings.remember
+  const stamps = createDigests(secrets, 'stamp')
+  const fingerprints = createDigests(secrets, 'fingerprint')
+  const { userStamp, fingerprint, sessionProtection } = settings
+
+  const area: Area = {
+    settings,
+    log: fastify.log,
+    events,
+    remember: {
+      cookie: createCookie(fastify, cookieName, settings.remember.cookie),
+      // Remember cookies are read once in a while: nothing to keep verified.
+      tokens: createTokens('remember', { secrets, cookieName, audience, cacheSize: 0, clock }),
+      days,
+      maxDays,
+      renew,
+      clock,
+      onInvalid
+    },
+    records: settings.store === undefined ? undefined : createRecords(settings.store, settings),
+    stamps: {
+      of: (user) => userStamp === undefined ? undefined : stamps.digest(text('userStamp', userStamp(user))),
+      compare: (digest, user): Comparison => userStamp === undefined ? 'off' : stamps.compare(digest, text('userStamp', userStamp(user)))
+    },
+    fingerprints: {
+      of: (request) => sessionProtection === false ? undefined : fingerprints.digest(text('fingerprint', fingerprint(request))),
+      compare: (digest, request): Comparison => sessionProtection === false ? 'off' : fingerprints.compare(digest, text('fingerprint', fingerprint(request)))
+    },
+    currentUser: (request) => ((request as Carrying)[kCurrentUser] ??= new CurrentUser(area, request)),
+    carrier: (request): Carrier => session === undefined ? new ExternalCarrier(request) : session.of(request),
+    replyOf: (request) => (request as Carrying)[kReply] ?? null
+  }
+
+  fastify.decorateRequest(kCurrentUser, null)
+  if (settings.store !== undefined) {
+    // Whether a response can still carry a new remember token is for the reply to say.
+    fastify.decorateRequest(kReply, null)
+    fastify.addHook('onRequest', (request, reply, done) => {
+      (request as Carrying)[kReply] = reply
+      done()
+    })
+  }
+
+  /** The login's part of the response, before the session's. */
+  function finish (request: FastifyRequest, reply: FastifyReply): void | Promise<void> {
+    // Undefined outside this scope, where requests may use the session this login rides on.
+    const current = (request as Carrying)[kCurrentUser] as CurrentUser | null | undefined
+    if (current === null || current === undefined) return
+    if (current.ended.length > 0 && area.records !== undefined) {
+      return endRecords(current, request).then(() => finish(request, reply))
+    }
+    current.remembering?.commit(reply)
+    if (current.noStore && !reply.hasHeader('cache-control')) reply.header('cache-control', 'no-store')
+  }
+
+  /** `session.delete()` cannot wait for the store, so the response does. Where that fails the login stands, cookies and all. */
+  async function endRecords (current: CurrentUser, request: FastifyRequest): Promise<void> {
+    try {
+      for (const { userId, sid } of current.ended) await area.records!.end(userId, sid)
+    } catch (error) {
+      session!.of(request).discard()
+      current.remember.discard()
+      throw error
+    } finally {
+      current.ended = []
+    }
+  }
+
+  if (session === undefined) {
+    fastify.addHook('onSend', async (request, reply) => {
+      if ((request as Carrying)[kCurrentUser] === null) return
+      await finish(request, reply)
+      varyOnCookie(reply)
+    })
+  } else {
+    session.beforeCommit = finish
+    session.kit.onInvalid = onInvalid
+    session.kit.onDrop = (request) => area.currentUser(request).dropped()
+  }
+  return area
+}
+
+/** @throws FST_LOGIN_INVALID_OPTIONS: with an answer that is no string nothing can be told */
+function text (option: string, value: unknown): string {
+  if (typeof value === 'string') return value
+  throw new InvalidOptionsError(`${option} must return a string, got ${value === null ? 'null' : typeof value}`)
+}
