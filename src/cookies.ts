@@ -17,9 +17,10 @@ export interface Cookie {
   size (request: FastifyRequest, value: string, options?: SessionCookieOptions): number
 }
 
-export function createCookie (fastify: FastifyInstance, name: string, attributes: FullCookieAttributes): Cookie {
-  let warned = false
+/** Applications that have been told once about cookies that browsers drop. */
+const warned = new WeakSet<object>()
 
+export function createCookie (fastify: FastifyInstance, name: string, attributes: FullCookieAttributes): Cookie {
   /** All there is: `parseOptions` of `@fastify/cookie` reach `setCookie()`, which is not used here. */
   function explicit (request: FastifyRequest, options: SessionCookieOptions) {
     const merged = { ...attributes, ...options }
@@ -28,8 +29,8 @@ export function createCookie (fastify: FastifyInstance, name: string, attributes
 
   function write (reply: FastifyReply, value: string, options: SessionCookieOptions): void {
     const all = explicit(reply.request, options)
-    if (all.secure && reply.request.protocol !== 'https' && !warned) {
-      warned = true
+    if (all.secure && reply.request.protocol !== 'https' && !warned.has(fastify.server)) {
+      warned.add(fastify.server)
       reply.log.warn({ cookie: name }, 'a Secure cookie goes out over plain http and browsers may drop it. Behind a TLS proxy set trustProxy; without TLS set cookie.secure to "auto"')
     }
     putCookie(reply, name, fastify.serializeCookie(name, value, all as object))

@@ -1,7 +1,7 @@
 import cookiePlugin from '@fastify/cookie'
 import type { FastifyCookieOptions } from '@fastify/cookie'
 import Fastify from 'fastify'
-import type { FastifyServerOptions, LightMyRequestResponse } from 'fastify'
+import type { FastifyServerOptions, LightMyRequestResponse, LoginUser } from 'fastify'
 import t from 'tap'
 import type { Test } from 'tap'
 import fastifyLogin, { jwtSession } from '../src/index.js'
@@ -206,4 +206,12 @@ t.test('session.options() gives this response attributes and a lifetime, and kno
     session.delete()
   })), ['session=…; Max-Age=0; Domain=shop.example; Path=/once; Expires=…; HttpOnly; SameSite=Lax'])
   t.same(await clear(), [])
+})
+
+t.test('both cookies of a login over plain http: still one warning', async (t) => {
+  const { logger, entries } = captureLog()
+  const app = await build({ cookie: { secure: true } }, { logger })
+  app.post('/login', async (_request, reply) => reply.loginUser({ id: 'ann' } as LoginUser, { remember: true }))
+  await app.inject({ method: 'POST', url: '/login' })
+  t.equal(entries('warn').length, 1)
 })
