@@ -32,6 +32,9 @@ export class CurrentUser {
   /** The remember cookie, if anything asked for it. */
   remembering: Remember | null = null
   private outcome: Outcome = UNLOADED
+  /** The one id the loader was asked for, and what it said. */
+  private askedFor: UserId | null = null
+  private answer: MaybePromise<LoginUser | null> = null
 
   constructor (private readonly area: Area, private readonly request: FastifyRequest) {
     this.carrier = area.carrier(request)
@@ -178,11 +181,11 @@ export class CurrentUser {
   }
 
   private byId (id: UserId): MaybePromise<LoginUser | null> {
-    return then(this.area.settings.userLoader?.(id, this.request), (user) => {
-      if (user === null || user === undefined) return null
-      idOf(user, 'userLoader')
-      return user
-    })
+    if (this.askedFor !== id) {
+      this.answer = then(this.area.settings.userLoader?.(id, this.request), userOrNull)
+      this.askedFor = id
+    }
+    return this.answer
   }
 
   /** Whether the user of a verified session login may be taken for logged in. */
@@ -257,4 +260,11 @@ export class CurrentUser {
     const reply = this.area.replyOf(this.request)
     return !isUpgrade(this.request) && (reply === null || !headersGone(reply))
   }
+}
+
+/** What the loader said, if it is a user. */
+function userOrNull (user: LoginUser | null | undefined): LoginUser | null {
+  if (user === null || user === undefined) return null
+  idOf(user, 'userLoader')
+  return user
 }

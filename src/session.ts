@@ -87,6 +87,7 @@ export class Session {
     this.currentNext = undefined
     this.born = null
     this.dirty = true
+    this.deleted = false
   }
 
   /** The values, opened for reading and writing. */

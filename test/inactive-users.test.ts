@@ -1,6 +1,6 @@
 import t from 'tap'
 import type { LoginUser } from 'fastify'
-import { setCookies } from './helpers.js'
+import { build, setCookies } from './helpers.js'
 import { listen, site } from './site.js'
 
 t.test('isActive: only false makes a user inactive, and what is no boolean is an error', async (t) => {
@@ -82,4 +82,20 @@ t.test('the requestLoader is asked for an inactive user too, and its own inactiv
   t.strictSame(await ann.who({ 'x-key': 'good' }), { user: null, kind: 'anonymous' })
   machine.isActive = 'no'
   t.match(await ann.get('/members', { 'x-key': 'good' }), { statusCode: 500 })
+})
+
+t.test('the logout of an inactive user tells of that user, and asks the loader once', async (t) => {
+  const ann = { id: 'ann', name: 'Ann', isActive: false }
+  const asked: unknown[] = []
+  const app = await build({ userLoader: (id) => { asked.push(id); return ann as LoginUser } })
+  const told: unknown[] = []
+  app.login.on('logout', ({ user }) => told.push(user))
+  app.post('/logout', async (request, reply) => {
+    t.equal(await request.getCurrentUser(), null)
+    await reply.logoutUser()
+    return 'bye'
+  })
+  const cookies = await app.login.cookiesFor(ann as LoginUser)
+  t.equal((await app.inject({ method: 'POST', url: '/logout', cookies })).statusCode, 200)
+  t.strictSame([told, asked], [[ann], ['ann']])
 })

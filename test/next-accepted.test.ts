@@ -47,7 +47,7 @@ const ACCEPTED: Record<string, string> = {
 
 const REFUSED = [
   '', ' ', '.', 'dashboard', './dashboard', '../x', '?x', '#x', '\ufeff/x',
-  '//evil.example', '///evil.example', '////evil.example', '//', '//evil.example/..', '//allowed.example',
+  '//evil.example', '///evil.example', '////evil.example', '//', '//evil.example/..', '//allowed.example', '//own.invalid/x',
   '/\\evil.example', '\\\\evil.example', '\\/evil.example', '/x\\y', '/\\/evil.example',
   '/\t/evil.example', '/\n/evil.example', '/\r/evil.example', '\t//evil.example', ' //evil.example', ' /x', '\u00a0/x',
   '/x\r\nset-cookie: a=b', '/\0', '/\u007f', '/\u0085',
@@ -67,7 +67,7 @@ const REFUSED = [
   'http://own.example', 'https://own.example.evil.example', 'http://localhost/x', 'http://localhost:80/x', 'http://own.invalid/x',
   '/sign-in', '/sign-in?', '/sign-in?back=/x', '/sign-in#x', '/x/../sign-in', 'https://own.example/sign-in',
   '/confirm', '/confirm?x', '/%2e/confirm', 'https://own.example/confirm#x',
-  '/'.padEnd(2049, 'a'), '/'.padEnd(10_240, 'a'), '/'.padEnd(500, 'ü'), `https://allowed.example/${'"'.repeat(800)}`
+  '/'.padEnd(2049, 'a'), '/'.padEnd(10_240, 'a'), '/'.padEnd(500, 'ü'), `/${'./'.repeat(1100)}x`, `https://allowed.example/${'"'.repeat(800)}`
 ]
 
 const NOT_STRINGS: unknown[] = [
