@@ -1,12 +1,6 @@
 import { randomUUID } from 'node:crypto'
-import cookie from '@fastify/cookie'
-import jwt from '@fastify/jwt'
-import { Authenticator } from '@fastify/passport'
-import secureSession from '@fastify/secure-session'
-import session from '@fastify/session'
 import type { FastifySessionOptions } from '@fastify/session'
 import type { FastifyInstance, FastifyReply, FastifyRequest, preHandlerHookHandler } from 'fastify'
-import fastifyLogin from 'fastify-login'
 import type { LoginStore } from 'fastify-login'
 import { openStore } from './stores.js'
 import type { StoreName } from './stores.js'
@@ -66,7 +60,7 @@ export const contenders = {
   cookie: {
     title: '`@fastify/cookie` only',
     async build (app, users) {
-      await app.register(cookie)
+      await app.register(import('@fastify/cookie'))
       return {
         user: (request) => users.get(request.cookies.session!)!,
         logIn (user, reply) { reply.setCookie('session', user.id, { path: '/', httpOnly: true, sameSite: 'lax' }) }
@@ -94,7 +88,7 @@ export const contenders = {
   secureSession: {
     title: 'guard over `@fastify/secure-session`',
     async build (app, users) {
-      await app.register(secureSession, { key: KEY, cookie: { path: '/', httpOnly: true, sameSite: 'lax' } })
+      await app.register(import('@fastify/secure-session'), { key: KEY, cookie: { path: '/', httpOnly: true, sameSite: 'lax' } })
       return guardOverSession(app, users)
     }
   },
@@ -118,7 +112,7 @@ export const contenders = {
   passportSecureSession: {
     title: '`@fastify/passport` over secure-session',
     async build (app, users) {
-      await app.register(secureSession, { key: KEY, cookie: { path: '/', httpOnly: true, sameSite: 'lax' } })
+      await app.register(import('@fastify/secure-session'), { key: KEY, cookie: { path: '/', httpOnly: true, sameSite: 'lax' } })
       return guardOverPassport(app, users)
     }
   },
@@ -144,7 +138,7 @@ export const contenders = {
 
 export type Name = keyof typeof contenders
 
-/** Every contender gets the same two routes, and does the same work: find the user in a Map, answer with the same JSON. */
+/** Loads only what the contender needs. All get the same two routes, and does the same work: find the user in a Map, answer with the same JSON. */
 export async function build (name: Name, app: FastifyInstance, users: Users, settings: Settings) {
   const tally = { served: 0 }
   const { guard, user, logIn } = await (contenders[name] as Contender).build(app, users, settings)
@@ -165,7 +159,7 @@ export async function build (name: Name, app: FastifyInstance, users: Users, set
 }
 
 async function registerLogin (app: FastifyInstance, users: Users, { store, digests = false, ...settings }: Settings): Promise<LogIn> {
-  await app.register(fastifyLogin, {
+  await app.register(import('fastify-login'), {
     secret: SECRET,
     userLoader: (id) => (users.get(id as string) ?? null) as never,
     ...settings,
@@ -178,8 +172,8 @@ async function registerLogin (app: FastifyInstance, users: Users, { store, diges
 /** As it comes, but for `secure`, which plain http rules out. */
 async function registerSession (app: FastifyInstance, { store }: Settings, options: Partial<FastifySessionOptions>) {
   const kept = store === undefined ? {} : { store: await openStore(store, app) as never }
-  await app.register(cookie)
-  await app.register(session, { secret: SECRET, cookie: { secure: false }, ...kept, ...options })
+  await app.register(import('@fastify/cookie'))
+  await app.register(import('@fastify/session'), { secret: SECRET, cookie: { secure: false }, ...kept, ...options })
 }
 
 function guardOverSession (app: FastifyInstance, users: Users): Routes {
@@ -197,6 +191,7 @@ function guardOverSession (app: FastifyInstance, users: Users): Routes {
 }
 
 async function guardOverPassport (app: FastifyInstance, users: Users): Promise<Routes> {
+  const { Authenticator } = await import('@fastify/passport')
   const passport = new Authenticator()
   passport.registerUserSerializer(async (user: User) => user.id)
   passport.registerUserDeserializer(async (id: string) => users.get(id) ?? null)
@@ -213,8 +208,8 @@ async function guardOverPassport (app: FastifyInstance, users: Users): Promise<R
 }
 
 async function guardOverJwt (app: FastifyInstance, users: Users, verify: { cache?: number }): Promise<Routes> {
-  await app.register(cookie)
-  await app.register(jwt, { secret: SECRET, cookie: { cookieName: 'token', signed: false }, sign: { expiresIn: '1d' }, verify })
+  await app.register(import('@fastify/cookie'))
+  await app.register(import('@fastify/jwt'), { secret: SECRET, cookie: { cookieName: 'token', signed: false }, sign: { expiresIn: '1d' }, verify })
   app.decorateRequest('account', null as never)
   type WithAccount = { account: User | null }
   return {

@@ -75,11 +75,12 @@ export async function race (entrants: readonly Entrant[], prepare: Prepare, pace
   for (let generation = 1; generation <= pace.generations; generation++) {
     const load = new Helper('./load.ts')
     const servers = entrants.map((entrant) => new Server(entrant))
-    for (const server of servers) {
-      if (!results.has(server.key)) results.set(server.key, { title: server.title, samples: [] })
+    for (const { key, title } of servers) if (!results.has(key)) results.set(key, { title, samples: [] })
+    note(`generation ${generation} of ${pace.generations}, starting ${servers.length} servers`)
+    await Promise.all(servers.map(async (server) => {
       await server.listen()
       await prepare(server, load)
-    }
+    }))
     for (let round = -pace.warmups; round < pace.rounds; round++) {
       note(`generation ${generation} of ${pace.generations}, ${round < 0 ? 'warming up' : `round ${round + 1} of ${pace.rounds}`}`)
       for (const server of shuffled(servers)) {

@@ -1,21 +1,21 @@
-import { RedisStore } from 'connect-redis'
 import type { FastifyInstance } from 'fastify'
-import { memoryStore, redisStore, sqlStore } from 'fastify-login'
-import { Redis } from 'ioredis'
-import pg from 'pg'
-import { createClient } from 'redis'
 import { isThere, servers } from '../test/servers.js'
 import type { Server } from '../test/servers.js'
 
 const NAME = 'fastify_login_bench'
 
-/** What keeps login records, or the sessions of `@fastify/session`; each leaves nothing behind when the application closes. */
+/**
+ * What keeps login records, or the sessions of `@fastify/session`. Drivers are loaded where they are used, and nothing is left
+ * behind when the application closes.
+ */
 const stores = {
-  memory: { needs: undefined, open: async () => memoryStore() },
+  memory: { needs: undefined, open: async () => (await import('fastify-login')).memoryStore() },
 
   redis: {
     needs: 'Redis',
     async open (app: FastifyInstance) {
+      const { redisStore } = await import('fastify-login')
+      const { Redis } = await import('ioredis')
       const client = new Redis(servers.Redis)
       const prefix = `${NAME}_${process.pid}:`
       app.addHook('onClose', async () => {
@@ -30,6 +30,8 @@ const stores = {
   postgres: {
     needs: 'PostgreSQL',
     async open (app: FastifyInstance) {
+      const { sqlStore } = await import('fastify-login')
+      const { default: pg } = await import('pg')
       const pool = new pg.Pool({ connectionString: servers.PostgreSQL })
       const table = `${NAME}_${process.pid}`
       const store = sqlStore({ query: (text, params) => pool.query(text, params), dialect: 'postgres', table })
@@ -45,6 +47,8 @@ const stores = {
   connectRedis: {
     needs: 'Redis',
     async open (app: FastifyInstance) {
+      const { RedisStore } = await import('connect-redis')
+      const { createClient } = await import('redis')
       const client = createClient({ url: servers.Redis })
       await client.connect()
       const store = new RedisStore({ client, prefix: `${NAME}_${process.pid}:` })

@@ -1,4 +1,4 @@
-import type { FastifyRequest } from 'fastify'
+import type { FastifyReply, FastifyRequest } from 'fastify'
 import t from 'tap'
 import type { FastifyLoginOptions } from '../src/index.js'
 import { Browser, build, Clock, people, setCookies } from './helpers.js'
@@ -149,7 +149,8 @@ t.test('nor is a loader asked when nobody is there, or for a route that never as
 t.test('eagerly, the user is there before any hook of the application', async (t) => {
   for (const userLoader of [people().userLoader, async (id: string | number) => people().userLoader(id)]) {
     const { app, calls } = await counting({ userLoader, loadUser: 'eager' })
-    app.get('/', { onRequest: async (request, reply) => { reply.header('x-user', String(request.requireUser<{ name: string }>().name)) } }, async (request) => request.loginState)
+    const onRequest = async (request: FastifyRequest, reply: FastifyReply) => { reply.header('x-user', request.requireUser<{ name: string }>().name) }
+    app.get('/', { onRequest }, async (request) => request.loginState)
     const response = await app.inject({ url: '/', cookies: await app.login.cookiesFor({ id: 'ann' }) })
     t.match(response, { statusCode: 200, headers: { 'x-user': 'Ann', vary: 'Cookie' } })
     t.match(response.json(), { kind: 'fresh', userId: 'ann' })
@@ -173,7 +174,8 @@ for (const [member, [read, anonymous]] of Object.entries(members)) {
       return code === 'FST_LOGIN_USER_NOT_LOADED' ? message : code ?? body
     }
     const { session, _remember } = await app.login.cookiesFor({ id: 'ann' }, { remember: true })
-    const notLoaded = `${member} was read before the user was loaded. Put a guard on the route, await request.getCurrentUser() first, or register with loadUser: 'eager'`
+    const notLoaded = `${member} was read before the user was loaded. ` +
+      'Put a guard on the route, await request.getCurrentUser() first, or register with loadUser: \'eager\''
     t.strictSame(await answer({ session: session! }), notLoaded)
     t.strictSame(await answer({ _remember: _remember! }), notLoaded)
     t.strictSame(await answer({}), anonymous)

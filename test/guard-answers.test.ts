@@ -35,6 +35,7 @@ async function answer (app: FastifyInstance, request: { url: string, headers: He
 }
 
 const HTML = 'text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8'
+const PEOPLE: Headers[] = [{ accept: HTML }, {}, { 'hx-request': 'true' }]
 const IMAGE = 'image/avif,image/webp,*/*;q=0.8'
 
 const auto: [expected: Answer, headers: Headers][] = [
@@ -49,7 +50,7 @@ const auto: [expected: Answer, headers: Headers][] = [
   ['redirect', { accept: HTML, 'sec-fetch-mode': 'cors' }],
   ...['document', 'iframe', 'frame', 'fencedframe', 'embed', 'object', 'empty']
     .map((destination): [Answer, Headers] => ['redirect', { accept: HTML, 'sec-fetch-dest': destination }]),
-  ...['image', 'script', 'style', 'font', 'audio', 'video', 'track', 'manifest', 'worker', 'sharedworker', 'serviceworker', 'report', 'xslt', 'json', 'audioworklet', '']
+  ...['image', 'script', 'style', 'font', 'audio', 'video', 'track', 'manifest', 'worker', 'sharedworker', 'serviceworker', 'audioworklet', 'report', 'xslt', '']
     .map((destination): [Answer, Headers] => [401, { accept: HTML, 'sec-fetch-dest': destination }]),
   // who names other types only
   [401, { accept: 'application/json' }],
@@ -101,20 +102,22 @@ t.test('without a login page the answer is 401, always', async (t) => {
   ]
   for (const each of without) {
     const app = await guarded(...each)
-    for (const headers of [{ accept: HTML }, {}, { 'hx-request': 'true' }]) t.strictSame(await answers(app, headers), [401, 401], JSON.stringify([each, headers]))
+    for (const headers of PEOPLE) t.strictSame(await answers(app, headers), [401, 401], JSON.stringify([each, headers]))
   }
 })
 
 t.test('redirect: "always" redirects programs too, but no WebSocket', async (t) => {
   const app = await guarded({}, { redirect: 'always' })
-  const programs: Headers[] = [{ accept: 'application/json' }, { accept: HTML, 'sec-fetch-dest': 'image' }, { 'x-requested-with': 'XMLHttpRequest' }, { 'hx-request': 'true' }]
+  const programs: Headers[] = [
+    { accept: 'application/json' }, { accept: HTML, 'sec-fetch-dest': 'image' }, { 'x-requested-with': 'XMLHttpRequest' }, { 'hx-request': 'true' }
+  ]
   for (const headers of programs) t.strictSame(await answers(app, headers), ['redirect', 'redirect'], JSON.stringify(headers))
   t.strictSame(await answers(app, { upgrade: 'websocket' }), [401, 401])
 })
 
 t.test('redirect: "never" answers people with 401 too', async (t) => {
   const app = await guarded({}, { redirect: 'never' })
-  for (const headers of [{ accept: HTML }, {}, { 'hx-request': 'true' }]) t.strictSame(await answers(app, headers as Headers), [401, 401], JSON.stringify(headers))
+  for (const headers of PEOPLE) t.strictSame(await answers(app, headers), [401, 401], JSON.stringify(headers))
   const byDefault = await guarded({}, { redirect: 'auto' })
   t.strictSame(await answers(byDefault, { accept: HTML }), ['redirect', 'redirect'])
 })
@@ -134,7 +137,8 @@ t.test('a 401 goes through the error handler of the application, a redirect does
   const app = await guarded()
   const ours = { 'x-error-handler': 'ours' }
   t.match(await app.inject({ url: '/', headers: { accept: 'application/json' } }), { statusCode: 401, headers: ours })
-  t.match(await app.inject({ url: '/', headers: { 'hx-request': 'true' } }), { statusCode: 401, headers: { ...ours, 'hx-redirect': '/sign-in?next=%2F' } })
+  const htmx = await app.inject({ url: '/', headers: { 'hx-request': 'true' } })
+  t.match(htmx, { statusCode: 401, headers: { ...ours, 'hx-redirect': '/sign-in?next=%2F' } })
   t.match(await app.inject({ url: '/', headers: { accept: HTML } }), { statusCode: 302, headers: { 'x-error-handler': undefined } })
 })
 
@@ -142,7 +146,8 @@ t.test('a route that describes its own 401 gets that', async (t) => {
   const app = await build()
   const response = { 401: { type: 'object', properties: { code: { type: 'string' }, hint: { type: 'string', default: 'sign in' } } } }
   app.get('/', { preHandler: app.login.guard(), schema: { response } }, async () => 'passed')
-  t.match(await app.inject({ url: '/', headers: { accept: 'application/json' } }), { statusCode: 401, body: '{"code":"FST_LOGIN_UNAUTHORIZED","hint":"sign in"}' })
+  const refused = await app.inject({ url: '/', headers: { accept: 'application/json' } })
+  t.match(refused, { statusCode: 401, body: '{"code":"FST_LOGIN_UNAUTHORIZED","hint":"sign in"}' })
 })
 
 t.test('each answer is told to listeners once, with the user where there is one', async (t) => {

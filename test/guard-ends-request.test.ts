@@ -13,21 +13,35 @@ const HOOKS = ['onRequest', 'preValidation', 'preHandler'] as const
 const JSON_ONLY = { accept: 'application/json' }
 
 type Who = 'nobody' | 'fresh' | 'stale'
-interface Denial { name: string, who: Who, guard: (app: FastifyInstance) => GuardHook, options?: FastifyLoginOptions, headers?: Record<string, string>, statusCode: number }
+interface Denial {
+  name: string
+  who: Who
+  guard: (app: FastifyInstance) => GuardHook
+  options?: FastifyLoginOptions
+  headers?: Record<string, string>
+  statusCode: number
+}
+
+const ofApp = (app: FastifyInstance) => app.login.guard()
+const freshOfApp = (app: FastifyInstance) => app.login.guardFresh()
+const later: FastifyLoginOptions = { userLoader: async (id) => ({ id }) }
+const down: FastifyLoginOptions = { userLoader: () => { throw new Error('down') } }
+const redirecting: FastifyLoginOptions = { unauthorizedHandler: (_request, reply) => { reply.redirect('/other') } }
+const returning: FastifyLoginOptions = { needsRefreshHandler: async () => 'prove it' }
 
 /** Every way in which a guard can end a request. */
 const denials: Denial[] = [
-  { name: 'a redirect to the login page', who: 'nobody', guard: (app) => app.login.guard(), statusCode: 302 },
-  { name: 'a redirect to the refresh page', who: 'stale', guard: (app) => app.login.guardFresh(), statusCode: 302 },
-  { name: 'a redirect after an async loader', who: 'stale', guard: (app) => app.login.guardFresh(), options: { userLoader: async (id) => ({ id }) }, statusCode: 302 },
-  { name: 'a 401', who: 'nobody', guard: (app) => app.login.guard(), headers: JSON_ONLY, statusCode: 401 },
-  { name: 'a 401 for htmx', who: 'nobody', guard: (app) => app.login.guard(), headers: { 'hx-request': 'true' }, statusCode: 401 },
+  { name: 'a redirect to the login page', who: 'nobody', guard: ofApp, statusCode: 302 },
+  { name: 'a redirect to the refresh page', who: 'stale', guard: freshOfApp, statusCode: 302 },
+  { name: 'a redirect after an async loader', who: 'stale', guard: freshOfApp, options: later, statusCode: 302 },
+  { name: 'a 401', who: 'nobody', guard: ofApp, headers: JSON_ONLY, statusCode: 401 },
+  { name: 'a 401 for htmx', who: 'nobody', guard: ofApp, headers: { 'hx-request': 'true' }, statusCode: 401 },
   { name: 'a 403', who: 'fresh', guard: (app) => app.login.guard({ allow: () => false }), statusCode: 403 },
   { name: 'a 403 after an async allow', who: 'fresh', guard: (app) => app.login.guard({ allow: async () => false }), statusCode: 403 },
-  { name: 'a loader that fails', who: 'fresh', guard: (app) => app.login.guard(), options: { userLoader: () => { throw new Error('down') } }, statusCode: 500 },
+  { name: 'a loader that fails', who: 'fresh', guard: ofApp, options: down, statusCode: 500 },
   { name: 'guardAnonymous', who: 'fresh', guard: (app) => app.login.guardAnonymous(), statusCode: 302 },
-  { name: 'an own handler that redirects', who: 'nobody', guard: (app) => app.login.guard(), options: { unauthorizedHandler: (_request, reply) => { reply.redirect('/other') } }, statusCode: 302 },
-  { name: 'an own handler that returns', who: 'stale', guard: (app) => app.login.guardFresh(), options: { needsRefreshHandler: async () => 'prove it' }, statusCode: 200 },
+  { name: 'an own handler that redirects', who: 'nobody', guard: ofApp, options: redirecting, statusCode: 302 },
+  { name: 'an own handler that returns', who: 'stale', guard: freshOfApp, options: returning, statusCode: 200 },
   { name: 'the plain guard', who: 'nobody', guard: () => guard(), statusCode: 302 },
   { name: 'the plain guardFresh', who: 'stale', guard: () => guardFresh(), statusCode: 302 },
   { name: 'the plain guardAnonymous', who: 'fresh', guard: () => guardAnonymous(), statusCode: 302 }
@@ -162,7 +176,11 @@ t.test('the plain exports ask the login of their route\'s scope, app.login.guard
   app.get('/', { preHandler: plain }, async () => 'root')
   await app.register(async (staff) => {
     await staff.register(fastifyLogin, {
-      secret: SECRET, userLoader: () => ({ id: 'eve' }), loginUrl: '/staff/login', session: { cookieName: 'staff' }, remember: { cookieName: 'staff-remember' }
+      secret: SECRET,
+      userLoader: () => ({ id: 'eve' }),
+      loginUrl: '/staff/login',
+      session: { cookieName: 'staff' },
+      remember: { cookieName: 'staff-remember' }
     })
     staff.get('/plain', { preHandler: plain }, async (request) => request.requireUser())
     staff.get('/outer', { preHandler: app.login.guard() }, async () => 'outer')
@@ -191,11 +209,12 @@ t.test('a plain guard where no login is in scope is a clear error, and passes no
 t.test('a guard that was handed over instead of made passes nobody', async (t) => {
   const app = await build()
   let runs = 0
-  const mistaken = { '/1': app.login.guard, '/2': app.login.guardFresh, '/3': app.login.guardAnonymous, '/4': guard, '/5': guardFresh, '/6': guardAnonymous }
-  for (const [url, factory] of Object.entries(mistaken)) app.get(url, { preHandler: factory as unknown as GuardHook }, async () => { runs++ })
+  const { login } = app
+  const mistaken = [login.guard, login.guardFresh, login.guardAnonymous, guard, guardFresh, guardAnonymous]
+  for (const [index, factory] of mistaken.entries()) app.get(`/${index}`, { preHandler: factory as unknown as GuardHook }, async () => { runs++ })
   const cookies = await app.login.cookiesFor({ id: 'ann' })
-  for (const url of Object.keys(mistaken)) {
-    t.match((await app.inject({ url, cookies })).json(), { statusCode: 500, code: 'FST_LOGIN_INVALID_OPTIONS' }, url)
+  for (const index of mistaken.keys()) {
+    t.match((await app.inject({ url: `/${index}`, cookies })).json(), { statusCode: 500, code: 'FST_LOGIN_INVALID_OPTIONS' })
   }
   t.equal(runs, 0)
 })

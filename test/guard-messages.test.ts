@@ -8,6 +8,7 @@ import { Browser, build, setCookies } from './helpers.js'
 // Loaded without its types, which name another session plugin's.
 const flash = createRequire(import.meta.url)('@fastify/flash') as FastifyPluginCallback
 type Flashing = { flash (type?: string): unknown }
+type Asking = { fresh?: false, headers?: Record<string, string> }
 
 async function flashing (options: FastifyLoginOptions): Promise<FastifyInstance> {
   const app = await build({ refreshUrl: '/confirm', ...options })
@@ -21,7 +22,7 @@ async function flashing (options: FastifyLoginOptions): Promise<FastifyInstance>
 }
 
 /** What the page people are sent to has to say. */
-async function told (t: Test, app: FastifyInstance, url: string, { fresh, headers = {} }: { fresh?: false, headers?: Record<string, string> } = {}): Promise<unknown> {
+async function told (t: Test, app: FastifyInstance, url: string, { fresh, headers = {} }: Asking = {}): Promise<unknown> {
   const browser = new Browser(app)
   const cookies = fresh === undefined ? {} : await app.login.cookiesFor({ id: 'ann' }, { fresh })
   for (const [name, value] of Object.entries(cookies)) browser.jar.set(name, { name, value })
@@ -32,7 +33,10 @@ async function told (t: Test, app: FastifyInstance, url: string, { fresh, header
 }
 
 t.test('the login page and the refresh page say why people are there, once', async (t) => {
-  const app = await flashing({ loginMessage: 'Log in first', refreshMessage: (request) => `Prove it for ${request.url}, ${request.requireUser<{ name: string }>().name}` })
+  const app = await flashing({
+    loginMessage: 'Log in first',
+    refreshMessage: (request) => `Prove it for ${request.url}, ${request.requireUser<{ name: string }>().name}`
+  })
   t.strictSame(await told(t, app, '/members'), { message: ['Log in first'] })
   t.strictSame(await told(t, app, '/settings'), { message: ['Log in first'] })
   t.strictSame(await told(t, app, '/settings', { fresh: false }), { message: ['Prove it for /settings, Ann'] })
@@ -74,8 +78,9 @@ t.test('without @fastify/flash people are sent there all the same', async (t) =>
 })
 
 t.test('a message function that fails is an error, and nobody passes', async (t) => {
+  const noWords = () => { throw new Error('no words') }
   for (const userLoader of [(id: string | number) => ({ id }), async (id: string | number) => ({ id })]) {
-    const app = await flashing({ userLoader, loginMessage: () => { throw new Error('no words') }, refreshMessage: () => { throw new Error('no words') } })
+    const app = await flashing({ userLoader, loginMessage: noWords, refreshMessage: noWords })
     const cookies = await app.login.cookiesFor({ id: 'ann' }, { fresh: false })
     t.match(await app.inject('/members'), { statusCode: 500, body: /no words/, headers: { location: undefined } })
     t.match(await app.inject({ url: '/settings', cookies }), { statusCode: 500, body: /no words/, headers: { location: undefined } })

@@ -1,10 +1,11 @@
 import t from 'tap'
 import { guard, guardAnonymous, guardFresh } from '../src/index.js'
+import type { Login } from '../src/index.js'
 import { build } from './helpers.js'
 
 t.test('a guard with options that make no sense is not made', async (t) => {
   const { login } = await build()
-  const makers = [[login.guard, login.guardFresh, login.guardAnonymous], [guard, guardFresh, guardAnonymous]] as [typeof guard, typeof guardFresh, typeof guardAnonymous][]
+  const makers: Pick<Login, 'guard' | 'guardFresh' | 'guardAnonymous'>[] = [login, { guard, guardFresh, guardAnonymous }]
   const wrong: [call: 'guard' | 'guardFresh' | 'guardAnonymous', options: object, message: RegExp][] = [
     ['guard', { logunUrl: '/x' }, /guard\(\): logunUrl is not an option, did you mean loginUrl\?/],
     ['guard', { nostore: true }, /did you mean noStore/],
@@ -35,8 +36,7 @@ t.test('a guard with options that make no sense is not made', async (t) => {
     ['guardAnonymous', { redirectUrl: '' }, /redirectUrl must be/],
     ['guardAnonymous', { redirectUrl: null }, /redirectUrl must be/]
   ]
-  for (const [guard, guardFresh, guardAnonymous] of makers) {
-    const by = { guard, guardFresh, guardAnonymous }
+  for (const by of makers) {
     for (const [call, options, message] of wrong) {
       t.throws(() => by[call](options), { code: 'FST_LOGIN_INVALID_OPTIONS', message }, `${call}(${Object.keys(options).join()})`)
     }
@@ -48,5 +48,7 @@ t.test('options that are undefined are options not given, and the caller\'s obje
   const options = Object.freeze({ loginUrl: undefined, allow: undefined, noStore: undefined, redirect: undefined })
   app.get('/', { preHandler: app.login.guard(options) }, async () => 'passed')
   app.get('/fresh', { preHandler: guardFresh(Object.freeze({ ...options, maxAgeSeconds: undefined, refreshUrl: undefined })) }, async () => 'passed')
-  for (const url of ['/', '/fresh']) t.match(await app.inject(url), { statusCode: 302, headers: { location: /^\/sign-in\?/, 'cache-control': 'no-store' } })
+  for (const url of ['/', '/fresh']) {
+    t.match(await app.inject(url), { statusCode: 302, headers: { location: /^\/sign-in\?/, 'cache-control': 'no-store' } })
+  }
 })

@@ -8,30 +8,35 @@ interface Expected { statusCode: number, body?: string | RegExp, headers?: Recor
 
 const NO_ANSWER = (option: string): Expected => ({ statusCode: 500, body: new RegExp(`"FST_LOGIN_NO_ANSWER".*${option} ended without answering`) })
 
+const TEAPOT: Expected = { statusCode: 418, body: 'teapot' }
+const SENT_ON: Expected = { statusCode: 302, headers: { location: '/own' } }
+const PAY: Expected = { statusCode: 402, body: /pay first/ }
+const pay = () => Object.assign(new Error('pay first'), { statusCode: 402 })
+
 const handlers: Record<string, [handler: DeniedHandler, expected: Expected | typeof NO_ANSWER]> = {
-  sends: [(_request, reply) => { reply.code(418).header('x-own', 'yes').send({ who: 'you' }) }, { statusCode: 418, body: '{"who":"you"}', headers: { 'x-own': 'yes' } }],
-  'returns the reply it sent': [(_request, reply) => reply.code(418).send('teapot'), { statusCode: 418, body: 'teapot' }],
+  sends: [(_request, reply) => { reply.code(418).send('teapot') }, TEAPOT],
+  'returns the reply it sent': [(_request, reply) => reply.code(418).header('x-own', 'yes').send('teapot'), { ...TEAPOT, headers: { 'x-own': 'yes' } }],
   'sends nothing': [(_request, reply) => reply.code(204).send(), { statusCode: 204, body: '' }],
   redirects: [(_request, reply) => reply.redirect('/own?a=b', 303), { statusCode: 303, headers: { location: '/own?a=b' } }],
-  'redirects without returning': [(_request, reply) => { reply.redirect('/own') }, { statusCode: 302, headers: { location: '/own' } }],
-  'redirects after waiting': [async (_request, reply) => { await turn(); reply.redirect('/own') }, { statusCode: 302, headers: { location: '/own' } }],
-  'redirects and returns after waiting': [async (_request, reply) => { await turn(); return reply.redirect('/own') }, { statusCode: 302, headers: { location: '/own' } }],
-  'waits for its redirect': [async (_request, reply) => { await reply.redirect('/own') }, { statusCode: 302, headers: { location: '/own' } }],
+  'redirects without returning': [(_request, reply) => { reply.redirect('/own') }, SENT_ON],
+  'redirects after waiting': [async (_request, reply) => turn().then(() => { reply.redirect('/own') }), SENT_ON],
+  'redirects and returns after waiting': [async (_request, reply) => turn().then(() => reply.redirect('/own')), SENT_ON],
+  'waits for its redirect': [async (_request, reply) => { await reply.redirect('/own') }, SENT_ON],
   'returns a value': [() => ({ login: 'please' }), { statusCode: 200, body: '{"login":"please"}' }],
   'returns a value later': [async () => 'please', { statusCode: 200, body: 'please' }],
-  'returns a value with a status': [async (_request, reply) => { reply.code(401); return { login: 'please' } }, { statusCode: 401, body: '{"login":"please"}' }],
-  'returns null': [async (_request, reply) => { reply.code(403); return null }, { statusCode: 403, body: /^(null)?$/ }],
+  'returns a value with a status': [async (_request, reply) => reply.code(401) && { login: 'please' }, { statusCode: 401, body: '{"login":"please"}' }],
+  'returns null': [async (_request, reply) => reply.code(403) && null, { statusCode: 403, body: /^(null)?$/ }],
   'returns an empty string': [() => '', { statusCode: 200, body: '' }],
-  throws: [() => { throw Object.assign(new Error('pay first'), { statusCode: 402 }) }, { statusCode: 402, body: /pay first/ }],
-  'throws later': [async () => { await turn(); throw Object.assign(new Error('pay first'), { statusCode: 402 }) }, { statusCode: 402, body: /pay first/ }],
-  'returns an error': [() => Object.assign(new Error('pay first'), { statusCode: 402 }), { statusCode: 402, body: /pay first/ }],
-  'sends an error': [(_request, reply) => { reply.send(Object.assign(new Error('pay first'), { statusCode: 402 })) }, { statusCode: 402, body: /pay first/ }],
+  throws: [() => { throw pay() }, PAY],
+  'throws later': [async () => turn().then(() => { throw pay() }), PAY],
+  'returns an error': [() => pay(), PAY],
+  'sends an error': [(_request, reply) => { reply.send(pay()) }, PAY],
   'pretends there is nothing': [(_request, reply) => { reply.callNotFound() }, { statusCode: 404, body: /Not Found/ }],
   'returns that there is nothing': [(_request, reply) => reply.callNotFound(), { statusCode: 404, body: /Not Found/ }],
-  hijacks: [(_request, reply) => { reply.hijack(); reply.raw.writeHead(418).end('raw') }, { statusCode: 418, body: 'raw' }],
-  'hijacks and answers later': [(_request, reply) => { reply.hijack(); setImmediate(() => reply.raw.writeHead(418).end('raw')) }, { statusCode: 418, body: 'raw' }],
-  'ends the raw response': [(_request, reply) => { reply.raw.writeHead(418).end('raw') }, { statusCode: 418, body: 'raw' }],
-  'returns the reply and sends later': [(_request, reply) => { setImmediate(() => reply.code(418).send('late')); return reply }, { statusCode: 418, body: 'late' }],
+  hijacks: [(_request, reply) => { reply.hijack().raw.writeHead(418).end('teapot') }, TEAPOT],
+  'hijacks and answers later': [(_request, reply) => { setImmediate(() => reply.raw.writeHead(418).end('teapot')) && reply.hijack() }, TEAPOT],
+  'ends the raw response': [(_request, reply) => { reply.raw.writeHead(418).end('teapot') }, TEAPOT],
+  'returns the reply and sends later': [(_request, reply) => setImmediate(() => reply.code(418).send('teapot')) && reply, TEAPOT],
   'ends without answering': [() => {}, NO_ANSWER],
   'ends without answering later': [async () => { await turn() }, NO_ANSWER],
   'ends without answering, but with a status': [(_request, reply) => { reply.code(204) }, NO_ANSWER]
@@ -81,7 +86,14 @@ t.test('an own handler answers whatever the headers ask for, and may use loginUr
 })
 
 t.test('an own handler stands before no other answer: 403, exempt routes and errors stay', async (t) => {
-  const app = await build({ unauthorizedHandler: () => 'own', needsRefreshHandler: () => 'own', userLoader: (id) => { if (id === 'ann') return { id }; throw new Error('down') } })
+  const app = await build({
+    unauthorizedHandler: () => 'own',
+    needsRefreshHandler: () => 'own',
+    userLoader: (id) => {
+      if (id === 'ann') return { id }
+      throw new Error('down')
+    }
+  })
   app.get('/', { preHandler: app.login.guardFresh({ allow: () => false }) }, async () => 'passed')
   app.get('/login', { preHandler: app.login.guard() }, async () => 'form')
   t.match(await app.inject({ url: '/', cookies: await app.login.cookiesFor({ id: 'ann' }) }), { statusCode: 403 })

@@ -56,7 +56,9 @@ t.test('a route marked public is exempt from every guard; any other mark exempts
   }
   const app = await build()
   const preHandler = [app.login.guard({ allow: () => false }), app.login.guardFresh(), app.login.verify]
-  app.get('/', { onRequest: app.login.guard(), preHandler, config: { login: { public: true } } }, async (request) => ({ user: await request.getCurrentUser() }))
+  app.get('/', { onRequest: app.login.guard(), preHandler, config: { login: { public: true } } }, async (request) => {
+    return { user: await request.getCurrentUser() }
+  })
   t.match(await app.inject('/'), { statusCode: 200, body: '{"user":null}' })
   const cookies = await app.login.cookiesFor({ id: 'ann' }, { fresh: false })
   t.match(await app.inject({ url: '/', cookies }), { statusCode: 200, body: '{"user":{"id":"ann","name":"Ann"}}' }, 'and still knows who is there')
@@ -68,7 +70,10 @@ t.test('the login page is exempt on its own, for every method and exactly there'
     for (const method of METHODS) {
       const exempt = ['/sign-in', '/sign-in?next=%2Fx', '/sign-in?']
       t.strictSame(await statuses(app, exempt, { method }), all(exempt, 200), method)
-      const not = ['/sign-in/', '/sign-in/x', '/sign-inx', '/Sign-In', '/%73ign-in', '/x/../sign-in', '/sign-in;x', '/sign-in%3F', '/sign-in#x', '/x?/sign-in', '/login', '/confirm', '/']
+      const not = [
+        '/sign-in/', '/sign-in/x', '/sign-inx', '/Sign-In', '/%73ign-in', '/x/../sign-in', '/sign-in;x', '/sign-in%3F', '/sign-in#x', '/x?/sign-in',
+        '/login', '/confirm', '/'
+      ]
       const expected = all(not, method === 'GET' || method === 'HEAD' || method === 'POST' ? 302 : 303)
       // A client resolves dot segments and drops fragments before it asks.
       t.strictSame(await statuses(app, not, { method }), { ...expected, '/x/../sign-in': 200, '/sign-in#x': 200 }, method)
@@ -117,14 +122,17 @@ t.test('HEAD is guarded as GET is', async (t) => {
   const app = await build()
   app.get('/', { preHandler: app.login.guard() }, async () => 'passed')
   t.match(await app.inject({ method: 'HEAD', url: '/' }), { statusCode: 302, headers: { location: '/login?next=%2F' } })
-  t.match(await app.inject({ method: 'HEAD', url: '/', cookies: await app.login.cookiesFor({ id: 'ann' }) }), { statusCode: 200, headers: { 'content-length': '6' } })
+  const cookies = await app.login.cookiesFor({ id: 'ann' })
+  t.match(await app.inject({ method: 'HEAD', url: '/', cookies }), { statusCode: 200, headers: { 'content-length': '6' } })
 })
 
 t.test('under a guard for the whole application, strangers do not learn what is missing', async (t) => {
   for (const hook of HOOKS) {
     for (const ownNotFound of [false, true]) {
       const app = await build()
-      if (ownNotFound) app.setNotFoundHandler(async (request, reply) => reply.code(404).send(`nothing for ${request.currentUser === null ? 'strangers' : 'members'}`))
+      if (ownNotFound) {
+        app.setNotFoundHandler(async (request, reply) => reply.code(404).send(`nothing for ${request.currentUser === null ? 'strangers' : 'members'}`))
+      }
       app.addHook(hook as 'onRequest', app.login.guard())
       app.get('/members', async () => 'passed')
       t.strictSame(await statuses(app, ['/missing', '/members']), { '/missing': 302, '/members': 302 })
@@ -180,7 +188,8 @@ t.test('under a fresh guard for everything, people who are not fresh reach the p
     for (const [name, value] of Object.entries(await app.login.cookiesFor({ id: 'ann' }, { fresh: false }))) browser.jar.set(name, { name, value })
     t.match(await browser.get('/settings'), { statusCode: 302, headers: { location: '/confirm?why=&next=%2Fsettings' } })
     t.match(await browser.get('/confirm?why=&next=%2Fsettings'), { statusCode: 200, body: '{"id":"ann","name":"Ann"}' })
-    t.strictSame(await statuses(app, ['/confirm/', '/confirmed', '/Confirm'], { cookies: { session: browser.cookie('session')! } }), all(['/confirm/', '/confirmed', '/Confirm'], 302))
+    const others = ['/confirm/', '/confirmed', '/Confirm']
+    t.strictSame(await statuses(app, others, { cookies: { session: browser.cookie('session')! } }), all(others, 302))
     t.match(await browser.post('/confirm'), { statusCode: 302, headers: { location: '/settings' } })
     t.match(await browser.get('/settings'), { statusCode: 200 })
   }

@@ -128,7 +128,8 @@ t.test('who is not active is nobody by key either; a user without an id is an er
   for (const user of [{}, { id: '' }, { id: null }, 'kim', 7, true, { id: 'kim', isActive: 0 }]) {
     for (const requestLoader of [() => user, async () => user]) {
       const { app } = await keyed({ requestLoader: requestLoader as never })
-      t.match(await app.inject({ url: '/guarded', headers: KEY }), { statusCode: 500, body: /FST_LOGIN_(USER_WITHOUT_ID|INVALID_USER)/ }, JSON.stringify(user))
+      const response = await app.inject({ url: '/guarded', headers: KEY })
+      t.match(response, { statusCode: 500, body: /FST_LOGIN_(USER_WITHOUT_ID|INVALID_USER)/ }, JSON.stringify(user))
     }
   }
 })
@@ -136,7 +137,9 @@ t.test('who is not active is nobody by key either; a user without an id is an er
 t.test('where it cannot be told whose key that is, that is an error', async (t) => {
   for (const requestLoader of [() => { throw new Error('keys are down') }, async () => { throw new Error('keys are down') }]) {
     const { app } = await keyed({ requestLoader })
-    for (const url of ['/', '/guarded', '/fresh', '/anonymous']) t.match(await app.inject({ url, headers: KEY }), { statusCode: 500, body: /keys are down/ }, url)
+    for (const url of ['/', '/guarded', '/fresh', '/anonymous']) {
+      t.match(await app.inject({ url, headers: KEY }), { statusCode: 500, body: /keys are down/ }, url)
+    }
     t.match(await app.inject({ url: '/guarded', cookies: await app.login.cookiesFor({ id: 'ann' }) }), { statusCode: 200 }, 'a cookie needs no key')
   }
 })

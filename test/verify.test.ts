@@ -61,7 +61,8 @@ t.test('verify and verifyFresh throw where the guards would answer, and never re
   const { get } = await authApp()
   for (const [verify, verifyFresh] of [['/alone', '/fresh'], ['/bare', '/bare-fresh']] as const) {
     t.strictSame([await get(verify, 'nobody'), await get(verify, 'stale'), await get(verify, 'fresh')], [UNAUTHORIZED, [200, 'ann'], [200, 'ann']])
-    t.strictSame([await get(verifyFresh, 'nobody'), await get(verifyFresh, 'stale'), await get(verifyFresh, 'fresh')], [UNAUTHORIZED, FRESH_REQUIRED, [200, 'ann']])
+    const answers = [await get(verifyFresh, 'nobody'), await get(verifyFresh, 'stale'), await get(verifyFresh, 'fresh')]
+    t.strictSame(answers, [UNAUTHORIZED, FRESH_REQUIRED, [200, 'ann']])
   }
 })
 
@@ -93,7 +94,9 @@ t.test('a login and something else', async (t) => {
 t.test('they tell what the guards tell', async (t) => {
   const { app, get } = await authApp()
   const told: [event: string, payload: object][] = []
-  for (const event of ['unauthorized', 'needsRefresh'] satisfies (keyof LoginEvents)[]) app.login.on(event, (payload) => told.push([event, { ...payload, request: payload.request.url }]))
+  for (const event of ['unauthorized', 'needsRefresh'] satisfies (keyof LoginEvents)[]) {
+    app.login.on(event, (payload) => told.push([event, { ...payload, request: payload.request.url }]))
+  }
   for (const who of ['nobody', 'stale', 'fresh'] as const) for (const url of ['/alone', '/fresh'] as const) await get(url, who)
   t.strictSame(told, [
     ['unauthorized', { request: '/alone' }],

@@ -46,7 +46,8 @@ async function talk (app: FastifyInstance, path: string, { cookies = {} as Cooki
     let body = ''
     for await (const chunk of response) body += String(chunk)
     socket.terminate()
-    return { status: response.statusCode, code: (JSON.parse(body) as { code?: string }).code, location: response.headers.location, setCookie: response.headers['set-cookie'] }
+    const { code } = JSON.parse(body) as { code?: string }
+    return { status: response.statusCode, code, location: response.headers.location, setCookie: response.headers['set-cookie'] }
   })
   return Promise.race([upgraded, refused])
 }

@@ -25,7 +25,8 @@ export interface RedisStoreOptions {
 /**
  * Login records in Redis 6.2 or later, also in Redis Cluster. Every method is one round trip and one atomic step. A user's
  * records are one hash under `<prefix>{<user>}`, which Redis removes once they have expired. Reads must go to the primary: a
- * replica that lags would not know a login that has just begun.
+ * replica that lags would not know a login that has just begun. A Redis that evicts keys for want of memory ends logins: let it
+ * have `maxmemory-policy noeviction`.
  * @throws FST_LOGIN_INVALID_OPTIONS where the client is neither an ioredis nor a node-redis one; the methods reject with what
  * the client rejects with
  */

@@ -36,8 +36,10 @@ const columns = (ascii: string, unicode: string) => `
 
 const expiryIndex = (table: string) => `CREATE INDEX IF NOT EXISTS ${table}_expires_at ON ${table} (expires_at)`
 
-const deleteBatch = (table: string, batch: number) =>
-  `DELETE FROM ${table} WHERE (user_key, sid) IN (SELECT user_key, sid FROM ${table} WHERE expires_at <= ? ORDER BY expires_at LIMIT ${batch}) RETURNING sid`
+const deleteBatch = (table: string, batch: number) => {
+  const some = `SELECT user_key, sid FROM ${table} WHERE expires_at <= ? ORDER BY expires_at LIMIT ${batch}`
+  return `DELETE FROM ${table} WHERE (user_key, sid) IN (${some}) RETURNING sid`
+}
 
 export const dialects: Record<SqlDialect, Dialect> = {
   postgres: {

@@ -40,7 +40,12 @@ export function tokenColumns ({ current, previous, replacedAt, retired }: TokenS
 
 export function tokensOf (row: SqlRow): TokenState {
   const retired = [...String(row.retired).matchAll(/(\S+) (\S+)/g)].map(([, digest, at]) => ({ digest: digest!, at: Number(at) }))
-  return { current: row.current_digest as string | null, previous: row.previous_digest as string | null, replacedAt: Number(row.replaced_at), retired }
+  return {
+    current: row.current_digest as string | null,
+    previous: row.previous_digest as string | null,
+    replacedAt: Number(row.replaced_at),
+    retired
+  }
 }
 
 /** A sid as the database can compare it: databases refuse some characters, and some ignore spaces. What is no sid is nobody's. */

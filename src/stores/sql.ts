@@ -16,7 +16,7 @@ export interface SqlStoreOptions {
    * its own, on the primary; any connection of a pool will do.
    */
   query: (text: string, params: SqlParam[]) => MaybePromise<unknown>
-  /** `'mysql'` is MariaDB too. SQLite 3.35 or later. */
+  /** `'mysql'` is MariaDB too. SQLite from 3.35; where several processes share its file, each connection needs a busy timeout. */
   dialect: SqlDialect
   /** Name of the table: letters, digits and underscores, at most 48. @default 'logins' */
   table?: string | undefined
@@ -94,7 +94,8 @@ export function sqlStore ({ query, dialect, table = 'logins' }: SqlStoreOptions)
 
     async create (record, { digest, maxLogins, now }) {
       const values = { ...recordColumns(record), ...tokenColumns(firstToken(digest, now)) }
-      await change(`INSERT INTO ${table} (${Object.keys(values).join(', ')}) VALUES (${Object.keys(values).fill('?').join(', ')})`, Object.values(values))
+      const names = Object.keys(values)
+      await change(`INSERT INTO ${table} (${names.join(', ')}) VALUES (${names.map(() => '?').join(', ')})`, Object.values(values))
       if (maxLogins === null) return []
       try {
         return await makeRoom(values.user_key, maxLogins, Math.floor(now))

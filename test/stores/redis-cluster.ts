@@ -25,13 +25,15 @@ export async function startCluster (t: Test): Promise<number[]> {
     await node.cluster('ADDSLOTS', ...Array.from({ length: to - from }, (_, slot) => from + slot))
   }
   for (const port of ports.slice(1)) await nodes[0]!.cluster('MEET', '127.0.0.1', port)
-  for (const node of nodes) await until(async () => /cluster_state:ok\r\n[^]*cluster_slots_ok:16384\r\n[^]*cluster_known_nodes:3\r\n/.test(await node.cluster('INFO')))
+  const complete = /cluster_state:ok\r\n[^]*cluster_slots_ok:16384\r\n[^]*cluster_known_nodes:3\r\n/
+  for (const node of nodes) await until(async () => complete.test(await node.cluster('INFO')))
   return ports
 }
 
 async function startNode (t: Test, port: number, dir: string): Promise<Redis> {
   const server = spawn('redis-server', [
-    '--port', String(port), '--bind', '127.0.0.1', '--dir', dir, '--cluster-enabled', 'yes', '--cluster-node-timeout', '5000', '--save', '', '--appendonly', 'no'
+    '--port', String(port), '--bind', '127.0.0.1', '--dir', dir, '--save', '', '--appendonly', 'no',
+    '--cluster-enabled', 'yes', '--cluster-node-timeout', '5000'
   ], { stdio: 'ignore' })
   const ended = once(server, 'exit')
   const client = new Redis({ port, retryStrategy: () => 50, maxRetriesPerRequest: null })

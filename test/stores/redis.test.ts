@@ -114,7 +114,7 @@ t.test('a user with very many logins keeps them until the last expires, and few 
 
 t.test('stores with different prefixes do not see each other', { skip }, async (t) => {
   const { ioredis, prefix } = await connect(t)
-  const [one, other] = ['one:', 'other:'].map((name) => redisStore(ioredis, { prefix: prefix + name })) as [ReturnType<typeof redisStore>, ReturnType<typeof redisStore>]
+  const [one, other] = [redisStore(ioredis, { prefix: `${prefix}one:` }), redisStore(ioredis, { prefix: `${prefix}other:` })]
   const record = newRecord(newUser())
   await create(one, record)
   t.equal(await other.find(record.userId, record.sid, NOW), null)

@@ -12,8 +12,10 @@ export const limits: Part = (t, store) => {
         await store.touch(userId, sid, { lastSeenAt: now, expiresAt: now + HOUR, now })
         return (await store.find(userId, sid, now)) !== null
       },
-      rotate: async (userId, sid, now) =>
-        await store.rotate(userId, sid, { presented: digestOf('first'), next: digestOf('next'), graceSeconds: 1, lastSeenAt: now, expiresAt: now + HOUR, now }) !== 'gone',
+      rotate: async (userId, sid, now) => {
+        const times = { graceSeconds: 1, lastSeenAt: now, expiresAt: now + HOUR, now }
+        return await store.rotate(userId, sid, { presented: digestOf('first'), next: digestOf('next'), ...times }) !== 'gone'
+      },
       delete: (userId, sid, now) => store.delete(userId, sid, now),
       deleteAll: async (userId, _sid, now) => (await store.deleteAll(userId, { except: null, now })).length > 0
     }

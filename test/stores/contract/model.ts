@@ -6,11 +6,13 @@ import type { Part } from './fixtures.js'
 
 /** Calls of any method in any order; `login` and `token` pick among those there have been. */
 const pick = fc.nat(30)
+const days = fc.integer({ min: -2, max: 9 })
+const graceSeconds = fc.constantFrom(0, 20)
+const maxLogins = fc.option(fc.integer({ min: 1, max: 4 }))
 const call = fc.oneof(
-  fc.record({ method: fc.constant('create' as const), user: fc.nat(1), remember: fc.boolean(), days: fc.integer({ min: 1, max: 9 }), maxLogins: fc.option(fc.integer({ min: 1, max: 4 })) }),
-  fc.record({ method: fc.constant('touch' as const), login: pick, seconds: fc.integer({ min: -50, max: 50 }), days: fc.integer({ min: -2, max: 9 }) }),
-  fc.record({ method: fc.constant('rotate' as const), login: pick, token: pick, graceSeconds: fc.constantFrom(0, 20), answers: fc.boolean(), days: fc.integer({ min: -2, max: 9 }) }),
-  fc.record({ method: fc.constant('rotate' as const), login: pick, token: pick, graceSeconds: fc.constantFrom(0, 20), answers: fc.boolean(), days: fc.integer({ min: -2, max: 9 }) }),
+  fc.record({ method: fc.constant('create' as const), user: fc.nat(1), remember: fc.boolean(), days: fc.integer({ min: 1, max: 9 }), maxLogins }),
+  fc.record({ method: fc.constant('touch' as const), login: pick, seconds: fc.integer({ min: -50, max: 50 }), days }),
+  { weight: 2, arbitrary: fc.record({ method: fc.constant('rotate' as const), login: pick, token: pick, graceSeconds, answers: fc.boolean(), days }) },
   fc.record({ method: fc.constant('delete' as const), login: pick }),
   fc.record({ method: fc.constant('deleteAll' as const), user: fc.nat(1), login: pick, except: fc.boolean() }),
   fc.record({ method: fc.constant('wait' as const), milliseconds: fc.constantFrom(0, 1, 5000, 20_000, 20_001, 86_400_000, 3 * 86_400_000) })
@@ -31,7 +33,8 @@ async function run (store: LoginStore, calls: Call[], names: { user: UserId[], s
     if (call.method === 'wait') {
       now += call.milliseconds
     } else if (call.method === 'create') {
-      const record = newRecord(names.user[call.user]!, { sid: names.sid(logins.length), createdAt: now, lastSeenAt: now, expiresAt: later(call.days), remember: call.remember })
+      const times = { createdAt: now, lastSeenAt: now, expiresAt: later(call.days) }
+      const record = newRecord(names.user[call.user]!, { sid: names.sid(logins.length), remember: call.remember, ...times })
       const digest = call.remember ? newDigest() : null
       logins.push({ userId: record.userId, sid: record.sid, tokens: digest === null ? [] : [digest] })
       said.push((await create(store, record, { digest, maxLogins: call.maxLogins, now })).sort())
@@ -44,7 +47,8 @@ async function run (store: LoginStore, calls: Call[], names: { user: UserId[], s
       if (call.method === 'rotate') {
         const presented = login.tokens.at(-1 - call.token % 5) ?? digestOf('unknown')
         const next = call.answers ? newDigest() : null
-        const verdict = await store.rotate(userId, sid, { presented, next, graceSeconds: call.graceSeconds, lastSeenAt: now, expiresAt: later(call.days), now })
+        const times = { graceSeconds: call.graceSeconds, lastSeenAt: now, expiresAt: later(call.days), now }
+        const verdict = await store.rotate(userId, sid, { presented, next, ...times })
         if (verdict === 'rotated') login.tokens.push(next!)
         said.push(verdict)
       }

@@ -36,7 +36,8 @@ export const parallel: Part = (t, store) => {
       await present('first', 'second', 0)
       // Long after the grace one of them is a thief. Whoever is judged first, one ends as reuse: at once or the next time.
       const verdicts = await Promise.all([present('first', 'a', DAY), present('second', 'b', DAY)])
-      const later = await Promise.all([present(verdicts[0] === 'rotated' ? 'a' : 'first', 'c', 2 * DAY), present(verdicts[1] === 'rotated' ? 'b' : 'second', 'd', 2 * DAY)])
+      const held = [verdicts[0] === 'rotated' ? 'a' : 'first', verdicts[1] === 'rotated' ? 'b' : 'second']
+      const later = await Promise.all(held.map((token, i) => present(token, `later ${i}`, 2 * DAY)))
       t.ok([...verdicts, ...later].includes('reuse'), `${verdicts} ${later}`)
     }
   })

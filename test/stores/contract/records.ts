@@ -22,7 +22,9 @@ const ids = [
 ]
 
 /** What a visitor may send as the sid of a login to be ended. */
-const strangeSids = (sid: string) => ['', ' ', newSid(), `${sid} `, ` ${sid}`, sid.slice(1), `${sid}\0`, '\0', 'é', '🦊', '\ud800', '%', '*', '__proto__', "' OR ''='", 'x'.repeat(5000)]
+const strangeSids = (sid: string) => [
+  '', ' ', newSid(), `${sid} `, ` ${sid}`, sid.slice(1), `${sid}\0`, '\0', 'é', '🦊', '\ud800', '%', '*', '__proto__', "' OR ''='", 'x'.repeat(5000)
+]
 
 export const records: Part = (t, store) => {
   t.test('a record is found and listed as it was put in', async (t) => {
