@@ -29,9 +29,10 @@ export interface Result {
 export interface Pace {
   /** Times that all servers are started afresh: V8 does not compile the same code alike in every process. */
   generations: number
-  /** Slices per server and generation, and those before them that do not count. */
+  /** Requests to each server before anything counts: V8 compiles most of what it will in the first 10 000. */
+  warmup: number
+  /** Slices per server and generation. */
   rounds: number
-  warmups: number
   slice: { ms: number } | { amount: number }
 }
 
@@ -81,12 +82,11 @@ export async function race (entrants: readonly Entrant[], prepare: Prepare, pace
       await server.listen()
       await prepare(server, load)
     }))
-    for (let round = -pace.warmups; round < pace.rounds; round++) {
-      note(`generation ${generation} of ${pace.generations}, ${round < 0 ? 'warming up' : `round ${round + 1} of ${pace.rounds}`}`)
-      for (const server of shuffled(servers)) {
-        const sample = await measure(server, load, pace.slice)
-        if (round >= 0) results.get(server.key)!.samples.push(sample)
-      }
+    note(`generation ${generation} of ${pace.generations}, warming up`)
+    for (const server of servers) await measure(server, load, { amount: pace.warmup })
+    for (let round = 0; round < pace.rounds; round++) {
+      note(`generation ${generation} of ${pace.generations}, round ${round + 1} of ${pace.rounds}`)
+      for (const server of shuffled(servers)) results.get(server.key)!.samples.push(await measure(server, load, pace.slice))
     }
     await Promise.all([load.stop(), ...servers.map((server) => server.stop())])
   }

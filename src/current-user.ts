@@ -88,6 +88,11 @@ export class CurrentUser {
     return age >= 0 && age <= maxAgeSeconds
   }
 
+  /** Whether the user came with a login, and not with the request alone. */
+  get hasLogin (): boolean {
+    return this.outcome.kind === 'login'
+  }
+
   signedIn (user: LoginUser): void {
     this.outcome = { kind: 'login', user }
   }

@@ -40,7 +40,8 @@ export function createGuards (area: Area, redirects: Redirects): Guards {
 
   function demandOf (options: GuardFreshOptions, fresh: Demand['fresh']): Demand {
     const loginUrl = options.loginUrl === undefined ? settings.loginUrl : options.loginUrl
-    const refreshUrl = [options.refreshUrl, options.loginUrl, settings.refreshUrl, settings.loginUrl].find((url) => url !== undefined) ?? null
+    const noPages = options.loginUrl === null ? null : undefined
+    const refreshUrl = [options.refreshUrl, noPages, settings.refreshUrl, options.loginUrl, settings.loginUrl].find((url) => url !== undefined) ?? null
     return {
       fresh,
       loginUrl,
@@ -125,7 +126,9 @@ export function createGuards (area: Area, redirects: Redirects): Guards {
   }
 
   function answer (verdict: 'anonymous' | 'stale', request: FastifyRequest, reply: FastifyReply, demand: Demand, done: HookHandlerDoneFunction): void {
-    const page = verdict === 'stale' ? demand.refreshUrl : demand.loginUrl
+    // No page makes a user fresh who comes with an API key.
+    const refreshUrl = area.currentUser(request).hasLogin ? demand.refreshUrl : null
+    const page = verdict === 'stale' ? refreshUrl : demand.loginUrl
     const chosen = chooseAnswer(request, page, demand.redirect)
     if (chosen.kind === 'status') return done(errorFor(verdict))
     flash(request, verdict === 'stale' ? settings.refreshMessage : settings.loginMessage)

@@ -13,6 +13,11 @@ const SENT_ON: Expected = { statusCode: 302, headers: { location: '/own' } }
 const PAY: Expected = { statusCode: 402, body: /pay first/ }
 const pay = () => Object.assign(new Error('pay first'), { statusCode: 402 })
 
+const withStatus = (statusCode: number, value: unknown): DeniedHandler => async (_request, reply) => {
+  reply.code(statusCode)
+  return value
+}
+
 const handlers: Record<string, [handler: DeniedHandler, expected: Expected | typeof NO_ANSWER]> = {
   sends: [(_request, reply) => { reply.code(418).send('teapot') }, TEAPOT],
   'returns the reply it sent': [(_request, reply) => reply.code(418).header('x-own', 'yes').send('teapot'), { ...TEAPOT, headers: { 'x-own': 'yes' } }],
@@ -24,8 +29,8 @@ const handlers: Record<string, [handler: DeniedHandler, expected: Expected | typ
   'waits for its redirect': [async (_request, reply) => { await reply.redirect('/own') }, SENT_ON],
   'returns a value': [() => ({ login: 'please' }), { statusCode: 200, body: '{"login":"please"}' }],
   'returns a value later': [async () => 'please', { statusCode: 200, body: 'please' }],
-  'returns a value with a status': [async (_request, reply) => reply.code(401) && { login: 'please' }, { statusCode: 401, body: '{"login":"please"}' }],
-  'returns null': [async (_request, reply) => reply.code(403) && null, { statusCode: 403, body: /^(null)?$/ }],
+  'returns a value with a status': [withStatus(401, { login: 'please' }), { statusCode: 401, body: '{"login":"please"}' }],
+  'returns null': [withStatus(403, null), { statusCode: 403, body: /^(null)?$/ }],
   'returns an empty string': [() => '', { statusCode: 200, body: '' }],
   throws: [() => { throw pay() }, PAY],
   'throws later': [async () => turn().then(() => { throw pay() }), PAY],

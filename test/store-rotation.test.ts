@@ -271,6 +271,9 @@ t.test('a WebSocket identifies its user by the remember cookie, and leaves that 
     t.equal(await connect(app, ann), 'Ann', 'the previous one, early or late')
   }
   t.strictSame(await visit(ann), ROTATED)
+  ann.close()
+  t.equal(await connect(app, ann), 'Ann')
+  t.strictSame(await visit(ann), ROTATED, 'the current one, also a moment later')
   t.strictSame(new Set(told().map(({ event }) => event)), new Set(['restore']))
 })
 
