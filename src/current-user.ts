@@ -224,7 +224,7 @@ export class CurrentUser {
       tell()
       return user
     }
-    return then(this.area.records?.end(login.uid, login.sid), () => {
+    return then(this.endRecords(login.uid, login.sid), () => {
       this.carrier.update(null)
       this.remember.clear()
       tell()
@@ -252,13 +252,21 @@ export class CurrentUser {
   /** The user is gone, the stamp has changed, or the record was ended: so does the session, with both cookies. */
   private end ({ uid, sid }: { uid: UserId, sid: string }, withRecord = true): MaybePromise<null> {
     if (this.overtaken) return null
-    return then(withRecord ? this.area.records?.end(uid, sid) : undefined, () => {
+    return then(withRecord ? this.endRecords(uid, sid) : undefined, () => {
       const login = this.carrier.login
       return then(login === null ? undefined : this.carrier.begin(null, []), () => {
         this.remember.clear()
         return null
       })
     })
+  }
+
+  /** The record of this login, and that of the remember cookie which goes with it. */
+  private endRecords (uid: UserId, sid: string): MaybePromise<unknown> {
+    const { records } = this.area
+    if (records === undefined) return undefined
+    const remembered = this.remember.claims
+    return records.end(uid, sid).then(() => remembered === null || remembered.sid === sid ? undefined : records.end(remembered.uid, remembered.sid))
   }
 
   private responseCarriesCookies (): boolean {

@@ -56,11 +56,11 @@ export function createLogin (area: Area, redirects: Redirects) {
     const current = area.currentUser(request)
     const here = endingLogins(request)
     const [login] = here
-    if (scope !== 'this') await endElsewhere(scope, login, request)
+    const ended = scope === 'this' ? [] : await endElsewhere(scope, login, request)
     if (scope === 'others') return
 
     const user = login === undefined ? null : await userForLogout(request, login.uid)
-    if (area.records !== undefined) for (const { uid, sid } of here) await area.records.end(uid, sid)
+    if (area.records !== undefined) for (const { uid, sid } of here) if (!ended.includes(sid)) await area.records.end(uid, sid)
     await current.carrier.begin(null, settings.keepOnLogout)
     // A cookie on another path does not come with this request, and must go all the same. But a page of another site, whose
     // requests carry no Lax cookies, must not sign people out.
@@ -107,9 +107,10 @@ export function createLogin (area: Area, redirects: Redirects) {
   /** The record of this login comes, those this browser had go. */
   async function replaceRecord (records: Records, login: LoginClaims, remembered: Parameters<Records['create']>[1], request: FastifyRequest): Promise<void> {
     const before = endingLogins(request)
-    const evicted = await records.create(login, remembered, request)
+    const replaces = before.filter(({ uid }) => uid === login.uid).map(({ sid }) => sid)
+    const evicted = await records.create(login, remembered, request, replaces)
     try {
-      for (const { uid, sid } of before) await records.end(uid, sid)
+      for (const { uid, sid } of before) if (uid !== login.uid) await records.end(uid, sid)
     } catch (error) {
       await records.end(login.uid, login.sid).catch(() => {})
       throw error
@@ -128,11 +129,12 @@ export function createLogin (area: Area, redirects: Redirects) {
   }
 
   /** A copied cookie whose login was ended must not end the others. */
-  async function endElsewhere (scope: 'others' | 'everywhere', login: EndingLogin | undefined, request: FastifyRequest): Promise<void> {
+  async function endElsewhere (scope: 'others' | 'everywhere', login: EndingLogin | undefined, request: FastifyRequest): Promise<string[]> {
     if (area.records === undefined) throw new StoreRequiredError(`logoutUser({ scope: '${scope}' })`)
-    if (login === undefined || !await area.records.alive(login.uid, login.sid)) return
+    if (login === undefined || !await area.records.alive(login.uid, login.sid)) return []
     const sids = await area.records.endAll(login.uid, scope === 'others' ? login.sid : null)
     if (sids.length > 0) events.emit('revoke', { userId: login.uid, sids, request })
+    return sids
   }
 
   /** For the event only: whoever cannot be loaded is logged out all the same. */

@@ -43,8 +43,8 @@ export function createRecords (store: LoginStore, settings: LoginSettings) {
   }
 
   return {
-    /** Adds the record of a login that begins now; answers with the sids that had to make room. */
-    async create (login: LoginClaims, remembered: Remembering | null, request: Pick<FastifyRequest, 'headers'>): Promise<string[]> {
+    /** Adds the record of a login that begins now, in place of others of this user; answers with the sids that had to make room. */
+    async create (login: LoginClaims, remembered: Remembering | null, request: Pick<FastifyRequest, 'headers'>, replaces: string[] = []): Promise<string[]> {
       const now = clock()
       const record: LoginRecord = {
         sid: login.sid,
@@ -56,8 +56,8 @@ export function createRecords (store: LoginStore, settings: LoginSettings) {
         remember: remembered !== null
       }
       const digest = remembered?.tok === undefined ? null : digestOf(remembered.tok)
-      const evicted = await ask('create', () => store.create(record, { digest, maxLogins, now }))
-      forget(evicted)
+      const evicted = await ask('create', () => store.create(record, { digest, maxLogins, replaces, now }))
+      forget([...evicted, ...replaces])
       return evicted
     },
 

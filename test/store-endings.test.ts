@@ -280,6 +280,17 @@ t.test('one login more than maxLogins ends the oldest, and tells of it', async (
   t.notOk(heard.slice(2).some(({ event }) => event === 'revoke'), 'coming back is no login')
 })
 
+t.test('signing in again in one browser takes the place of its own login: nobody has to make room', async (t) => {
+  const { user, visitor, heard, sids } = await siteOverStore({ maxLogins: 2 })
+  const [phone, laptop] = [visitor(), visitor()]
+  await phone.signIn(user('ann'))
+  await laptop.signIn(user('ann'), { remember: true })
+  heard.length = 0
+  await laptop.signIn(user('ann'))
+  t.strictSame(heard.map(({ event }) => event), ['login'])
+  t.strictSame(new Set(await sids('ann')), new Set([sidOf(phone), sidOf(laptop)]))
+})
+
 t.test('logins of one user made at once keep to maxLogins, over two instances too', async (t) => {
   const { app, user, visitor, faults, clock, sids } = await siteOverStore({ maxLogins: 3 })
   const other = await site({ store: faults.store, maxLogins: 3, clock: clock.read })

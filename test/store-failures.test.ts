@@ -125,12 +125,12 @@ t.test('a store that is slow, or back again in the middle, only takes longer', a
   }
 })
 
-t.test('a login whose old record cannot be deleted is none', async (t) => {
+t.test('signing in over another user, whose record cannot be deleted, is no login', async (t) => {
   const { laptop, faults, user, sids, told } = await house()
   const before = [new Map(laptop.jar), new Set(await sids('ann'))]
   faults.fail('delete', new Error('once'))
   faults.calls.length = 0
-  const answer = laptop.signIn(user('ann'), { remember: 9 })
+  const answer = laptop.signIn(user('bob'), { remember: 9 })
   t.match(await answer, { statusCode: 503 })
   t.strictSame(faults.calls.map(({ method }) => method), ['create', 'delete', 'delete'], 'what was begun is taken back, as far as that goes')
   t.strictSame([laptop.jar, told()], [before[0], []])

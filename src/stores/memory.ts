@@ -47,9 +47,10 @@ export function memoryStore (): LoginStore {
   }
 
   return {
-    async create (record, { digest, maxLogins, now }) {
+    async create (record, { digest, maxLogins, replaces = [], now }) {
       const { userId, sid } = record
       sweep(now)
+      for (const replaced of replaces) users.get(userId)?.delete(replaced)
       const logins = users.get(userId) ?? new Map<string, Entry>()
       users.set(userId, logins.set(sid, { record: { ...record }, tokens: firstToken(digest, now) }))
       return maxLogins === null ? [] : remove(userId, entries(userId, now).slice(0, -maxLogins))

@@ -44,11 +44,12 @@ local function write(record)
 end
 `
 
-/** ARGV: now, sid, record, maxLogins or ''. Answers with the sids that ended. */
+/** ARGV: now, sid, record, maxLogins or '', the sids it replaces. Answers with the sids that had to make room. */
 export const CREATE = PRELUDE + `
 local record, max = cjson.decode(ARGV[3]), tonumber(ARGV[4])
 local time = redis.call('TIME')
 record[ORDER] = time[1] % 10000 * 1000000 + time[2]
+for i = 5, #ARGV do redis.call('HDEL', key, ARGV[i]) end
 
 local ended = {}
 if max then

@@ -35,9 +35,10 @@ export function redisStore (client: IoredisClient | NodeRedisClient, { prefix = 
   const keyOf = (userId: UserId) => `${prefix}{${userKey(userId)}}`
 
   return {
-    async create (record, { digest, maxLogins, now }) {
+    async create (record, { digest, maxLogins, replaces = [], now }) {
       const value = encode(record, digest, now)
-      return await run(CREATE, keyOf(record.userId), [ms(now), record.sid, value, maxLogins === null ? '' : String(maxLogins)]) as string[]
+      const max = maxLogins === null ? '' : String(maxLogins)
+      return await run(CREATE, keyOf(record.userId), [ms(now), record.sid, value, max, ...replaces]) as string[]
     },
 
     async find (userId, sid, now) {

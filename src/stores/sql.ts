@@ -92,13 +92,13 @@ export function sqlStore ({ query, dialect, table = 'logins' }: SqlStoreOptions)
       }
     },
 
-    async create (record, { digest, maxLogins, now }) {
+    async create (record, { digest, maxLogins, replaces = [], now }) {
       const values = { ...recordColumns(record), ...tokenColumns(firstToken(digest, now)) }
       const names = Object.keys(values)
       await change(`INSERT INTO ${table} (${names.join(', ')}) VALUES (${names.map(() => '?').join(', ')})`, Object.values(values))
-      if (maxLogins === null) return []
       try {
-        return await makeRoom(values.user_key, maxLogins, Math.floor(now))
+        for (const replaced of replaces) await store.delete(record.userId, replaced, now)
+        return maxLogins === null ? [] : await makeRoom(values.user_key, maxLogins, Math.floor(now))
       } catch (error) {
         // A login that fails leaves no record behind.
         await store.delete(record.userId, record.sid, now).catch(() => {})

@@ -31,8 +31,12 @@ export interface LoginStore {
    * Adds a record. `digest` is that of the first remember token, `null` without one. With `maxLogins` (1 or more) the user's
    * oldest logins beyond that number end in the same step; answers with their sids. Logins that begin at the same moment
    * count in the order in which they arrive. A store that needs two steps may have more for that moment, never in the end.
+   * Logins of the same user that this one replaces (those of the same browser) end before it counts and are not among the
+   * answers.
    */
-  create (record: LoginRecord, options: { digest: string | null, maxLogins: number | null, now: number }): Promise<string[]>
+  create (record: LoginRecord, options: {
+    digest: string | null, maxLogins: number | null, replaces?: readonly string[], now: number
+  }): Promise<string[]>
   /** The record, or `null`. */
   find (userId: UserId, sid: string, now: number): Promise<LoginRecord | null>
   /** Moves `lastSeenAt` and `expiresAt` forward, never back; does nothing where there is no record. */

@@ -20,8 +20,8 @@ export function newRecord (userId: UserId, changes: Partial<LoginRecord> = {}): 
   return { sid: newSid(), userId, createdAt: NOW, lastSeenAt: NOW, expiresAt: NOW + HOUR, userAgent: 'Lynx/2.9', remember: false, ...changes }
 }
 
-export function create (store: LoginStore, record: LoginRecord, { digest = null as string | null, maxLogins = null as number | null, now = NOW } = {}) {
-  return store.create(record, { digest, maxLogins, now })
+export function create (store: LoginStore, record: LoginRecord, { digest = null as string | null, maxLogins = null as number | null, replaces = [] as string[], now = NOW } = {}) {
+  return store.create(record, { digest, maxLogins, replaces, now })
 }
 
 export async function sidsOf (store: LoginStore, userId: UserId, now = NOW): Promise<string[]> {

@@ -78,6 +78,19 @@ export const limits: Part = (t, store) => {
     t.strictSame(await sidsOf(store, stranger.userId), [stranger.sid])
   })
 
+  t.test('a login takes the place of those it replaces: nobody else has to make room, and they are not reported', async (t) => {
+    const userId = newUser()
+    const [phone, laptop, stranger] = [newRecord(userId), newRecord(userId, { createdAt: NOW + 1 }), newRecord(newUser())]
+    for (const record of [phone, laptop, stranger]) await create(store, record)
+    const again = newRecord(userId, { createdAt: NOW + 2 })
+    t.strictSame(await create(store, again, { maxLogins: 2, replaces: [laptop.sid, stranger.sid, 'never-there'] }), [])
+    t.strictSame(await sidsOf(store, userId), [phone.sid, again.sid].sort())
+    t.strictSame(await sidsOf(store, stranger.userId), [stranger.sid], 'only logins of this user')
+    const more = newRecord(userId, { createdAt: NOW + 3 })
+    t.strictSame(await create(store, more, { replaces: [again.sid] }), [], 'without a limit too')
+    t.strictSame(await sidsOf(store, userId), [phone.sid, more.sid].sort())
+  })
+
   t.test('expired logins take up no place under maxLogins and are not reported as ended', async (t) => {
     const userId = newUser()
     const [first, short] = [newRecord(userId), newRecord(userId, { expiresAt: NOW + 1000 })]
