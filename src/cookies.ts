@@ -2,7 +2,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { FullCookieAttributes } from './cookie-attributes.js'
 import type { SessionCookieOptions } from './types.js'
 
-/** Browsers drop what is larger: name, value and attributes together (RFC 6265bis, section 5.6). */
+/** What a browser must at least keep, measured as name, value and attributes together (RFC 6265, section 6.1); more may be dropped silently. */
 export const MAX_COOKIE_BYTES = 4096
 
 /** One cookie: the only place where it is read, set and cleared. */

@@ -11,7 +11,7 @@ import type {
   DeniedHandler, GuardAnonymousOptions, GuardFreshOptions, GuardHook, GuardOptions, MaybePromise, Message, VerifyHook
 } from './types.js'
 
-/** What a guard found. `denied` and `stale` are answered differently. */
+/** What a guard found. `anonymous` and `stale` are answered differently. */
 type Verdict = 'pass' | 'anonymous' | 'stale' | 'forbidden'
 
 /** What a guard asks for, with the plugin's defaults filled in. */
