@@ -17,7 +17,8 @@ import { createTokens } from './tokens.js'
 export function createArea (fastify: FastifyInstance, settings: LoginSettings, session: AttachedSession | undefined): Area {
   const kCurrentUser = Symbol('fastify-login.currentUser')
   const kReply = Symbol('fastify-login.reply')
-  type Carrying = FastifyRequest & { [kCurrentUser]: CurrentUser | null, [kReply]?: FastifyReply | null }
+  // Not decorated: that would cost every request a property, also those that never ask.
+  type Carrying = FastifyRequest & { [kCurrentUser]?: CurrentUser, [kReply]?: FastifyReply }
 
   const { secrets, audience, clock } = settings
   const events = createEvents(fastify.log)
@@ -58,10 +59,8 @@ export function createArea (fastify: FastifyInstance, settings: LoginSettings, s
     replyOf: (request) => (request as Carrying)[kReply] ?? null
   }
 
-  fastify.decorateRequest(kCurrentUser, null)
   if (settings.store !== undefined) {
     // Whether a response can still carry a new remember token is for the reply to say.
-    fastify.decorateRequest(kReply, null)
     fastify.addHook('onRequest', (request, reply, done) => {
       (request as Carrying)[kReply] = reply
       done()
@@ -70,9 +69,8 @@ export function createArea (fastify: FastifyInstance, settings: LoginSettings, s
 
   /** The login's part of the response, before the session's. */
   function finish (request: FastifyRequest, reply: FastifyReply): void | Promise<void> {
-    // Undefined outside this scope, where requests may use the session this login rides on.
-    const current = (request as Carrying)[kCurrentUser] as CurrentUser | null | undefined
-    if (current === null || current === undefined) return
+    const current = (request as Carrying)[kCurrentUser]
+    if (current === undefined) return
     if (current.ended.length > 0 && area.records !== undefined) {
       return endRecords(current, request).then(() => finish(request, reply))
     }
@@ -95,7 +93,7 @@ export function createArea (fastify: FastifyInstance, settings: LoginSettings, s
 
   if (session === undefined) {
     fastify.addHook('onSend', async (request, reply) => {
-      if ((request as Carrying)[kCurrentUser] === null) return
+      if ((request as Carrying)[kCurrentUser] === undefined) return
       await finish(request, reply)
       varyOnCookie(reply)
     })

@@ -46,7 +46,8 @@ export async function attachSession (fastify: FastifyInstance, settings: Session
   }
   const kState = Symbol('fastify-login.session')
   const kShown = Symbol('fastify-login.session.shown')
-  type Carrying = FastifyRequest & { [kState]: Session | null, [kShown]: unknown }
+  // Not decorated: that would cost every request a property, also those that never ask.
+  type Carrying = FastifyRequest & { [kState]?: Session, [kShown]?: unknown }
 
   const attached: AttachedSession = {
     kit,
@@ -56,8 +57,6 @@ export async function attachSession (fastify: FastifyInstance, settings: Session
     beforeCommit: undefined
   }
 
-  fastify.decorateRequest(kState, null)
-  fastify.decorateRequest(kShown, null)
   try {
     // The setter lets a plugin in a child scope put a session of its own in the place of this one.
     fastify.decorateRequest('session', {
@@ -70,7 +69,7 @@ export async function attachSession (fastify: FastifyInstance, settings: Session
 
   fastify.addHook('onSend', (request, reply, _payload, done) => {
     const session = attached.opened(request)
-    if (session === null) {
+    if (session === undefined) {
       done()
       return
     }

@@ -1,4 +1,4 @@
-import { randomUUID } from 'node:crypto'
+import { randomBytes } from 'node:crypto'
 import type { FastifyReply, FastifyRequest, LoginUser } from 'fastify'
 import type { Area } from './area.js'
 import {
@@ -101,7 +101,7 @@ export function createLogin (area: Area, redirects: Redirects) {
     const stamp = area.stamps.of(user)
     const fp = area.fingerprints.of(request)
     const auth_time = Math.floor(settings.clock() / 1000)
-    return { uid, sid: randomUUID(), auth_time, fresh, ...stamp === undefined ? {} : { stamp }, ...fp === undefined ? {} : { fp } }
+    return { uid, sid: randomBytes(16).toString('base64url'), auth_time, fresh, ...stamp === undefined ? {} : { stamp }, ...fp === undefined ? {} : { fp } }
   }
 
   /** The record of this login comes, those this browser had go. */

@@ -11,7 +11,7 @@ export interface AttachedSession {
   /** The session of a request; made when first asked for. */
   of (request: FastifyRequest): Session
   /** The session of a request, if somebody asked for one. */
-  opened (request: FastifyRequest): Session | null
+  opened (request: FastifyRequest): Session | undefined
   /** Runs before the session's cookie is written: the login that rides on it writes its own. */
   beforeCommit: ((request: FastifyRequest, reply: import('fastify').FastifyReply) => void | Promise<void>) | undefined
 }
