@@ -1,4 +1,4 @@
-import type { FastifyBaseLogger, FastifyReply, FastifyRequest, LoginUser } from 'fastify'
+import type { FastifyReply, FastifyRequest, LoginUser } from 'fastify'
 import type { CurrentUser } from './current-user.js'
 import type { Events } from './events.js'
 import type { LoginSettings } from './options.js'
@@ -30,7 +30,6 @@ export interface Carrier {
 /** One registration of the plugin in one scope; what its parts share. */
 export interface Area {
   readonly settings: LoginSettings
-  readonly log: FastifyBaseLogger
   readonly events: Events
   readonly remember: RememberKit
   /** Server-side login records; absent without a `store`. */

@@ -1,9 +1,11 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { CookieTooLargeError } from './errors.js'
+import { largestKeys } from './session-values.js'
 import type { FullCookieAttributes } from './cookie-attributes.js'
 import type { SessionCookieOptions } from './types.js'
 
 /** What a browser must at least keep, measured as name, value and attributes together (RFC 6265, section 6.1); more may be dropped silently. */
-export const MAX_COOKIE_BYTES = 4096
+const MAX_COOKIE_BYTES = 4096
 
 /** One cookie: the only place where it is read, set and cleared. */
 export interface Cookie {
@@ -15,6 +17,12 @@ export interface Cookie {
   clear (reply: FastifyReply, options?: SessionCookieOptions): void
   /** Bytes of the whole header line. */
   size (request: FastifyRequest, value: string, options?: SessionCookieOptions): number
+}
+
+/** @throws FST_LOGIN_COOKIE_TOO_LARGE */
+export function assertCookieFits (cookie: Cookie, request: FastifyRequest, value: string, options?: SessionCookieOptions, data: object = {}): void {
+  const size = cookie.size(request, value, options)
+  if (size > MAX_COOKIE_BYTES) throw new CookieTooLargeError(cookie.name, size, largestKeys(data))
 }
 
 /** Applications that have been told once about cookies that browsers drop. */

@@ -33,7 +33,6 @@ export function createArea (fastify: FastifyInstance, settings: LoginSettings, s
 
   const area: Area = {
     settings,
-    log: fastify.log,
     events,
     remember: {
       cookie: createCookie(fastify, cookieName, settings.remember.cookie),

@@ -1,7 +1,7 @@
 import type { FastifyRequest, LoginUser } from 'fastify'
 import type { Area, Carrier } from './area.js'
 import { UserNotLoadedError } from './errors.js'
-import { headersGone, isUpgrade } from './headers.js'
+import { headersGone, isHandshake } from './headers.js'
 import { isPromise, then } from './promises.js'
 import { Remember } from './remember.js'
 import type { Remembering } from './remember.js'
@@ -106,7 +106,7 @@ export class CurrentUser {
     const here = [this.carrier.login, this.remember.claims].filter((login) => login !== null)
     this.ended = [...this.ended, ...here.map(({ uid, sid }) => ({ userId: uid, sid }))]
     this.remember.clear()
-    this.signedOut()
+    if (this.outcome.kind !== 'request') this.signedOut()
   }
 
   private somebodyMayBeThere (): boolean {
@@ -186,9 +186,12 @@ export class CurrentUser {
   }
 
   private byId (id: UserId): MaybePromise<LoginUser | null> {
-    if (this.askedFor !== id) {
+    if (this.askedFor === id) return this.answer
+    this.askedFor = id
+    try {
       this.answer = then(this.area.settings.userLoader?.(id, this.request), userOrNull)
-      this.askedFor = id
+    } catch (error) {
+      this.answer = Promise.reject(error)
     }
     return this.answer
   }
@@ -225,6 +228,7 @@ export class CurrentUser {
       return user
     }
     return then(this.endRecords(login.uid, login.sid), () => {
+      if (this.overtaken) return null
       this.carrier.update(null)
       this.remember.clear()
       tell()
@@ -253,6 +257,7 @@ export class CurrentUser {
   private end ({ uid, sid }: { uid: UserId, sid: string }, withRecord = true): MaybePromise<null> {
     if (this.overtaken) return null
     return then(withRecord ? this.endRecords(uid, sid) : undefined, () => {
+      if (this.overtaken) return null
       const login = this.carrier.login
       return then(login === null ? undefined : this.carrier.begin(null, []), () => {
         this.remember.clear()
@@ -271,7 +276,7 @@ export class CurrentUser {
 
   private responseCarriesCookies (): boolean {
     const reply = this.area.replyOf(this.request)
-    return !isUpgrade(this.request) && (reply === null || !headersGone(reply))
+    return !isHandshake(this.request) && (reply === null || !headersGone(reply))
   }
 }
 

@@ -32,7 +32,7 @@ export const CookieTooLargeError = createError('FST_LOGIN_COOKIE_TOO_LARGE',
 export const StoreRequiredError = createError('FST_LOGIN_STORE_REQUIRED',
   '%s needs server-side login records: register with the option store, for example memoryStore()', 500)
 export const StoreFailedError = createError('FST_LOGIN_STORE_FAILED',
-  'the login store failed in %s(); nothing was changed', 503)
+  'the login store failed in %s(); the cookies stay as they were', 503)
 export const HeadersSentError = createError('FST_LOGIN_HEADERS_SENT',
   '%s came after the response headers were gone (hijacked, upgraded or already sent), so no cookie could carry it; call it before', 500)
 export const NoAnswerError = createError('FST_LOGIN_NO_ANSWER',

@@ -6,10 +6,13 @@ import { isUpgrade } from './headers.js'
 import { checkArguments } from './option-schemas.js'
 import { isPromise, then } from './promises.js'
 import { isAt, locationOf } from './redirects.js'
-import type { Redirects } from './redirects.js'
+import type { OwnPage, Redirects } from './redirects.js'
 import type {
   DeniedHandler, GuardAnonymousOptions, GuardFreshOptions, GuardHook, GuardOptions, MaybePromise, Message, VerifyHook
 } from './types.js'
+
+/** What a login page answers; a guarded `DELETE /login` is something else. */
+const FORM_METHODS = ['GET', 'HEAD', 'POST']
 
 /** What a guard found. `anonymous` and `stale` are answered differently. */
 type Verdict = 'pass' | 'anonymous' | 'stale' | 'forbidden'
@@ -19,9 +22,9 @@ interface Demand {
   fresh: { maxAgeSeconds: number | undefined } | null
   loginUrl: string | null
   refreshUrl: string | null
-  /** Paths of both pages, where they are ours. */
-  loginPath: string | null
-  refreshPath: string | null
+  /** Both pages, where they are ours. */
+  loginPage: OwnPage | null
+  refreshPage: OwnPage | null
   allow: GuardOptions['allow']
   noStore: boolean
   redirect: 'auto' | 'always' | 'never'
@@ -46,8 +49,8 @@ export function createGuards (area: Area, redirects: Redirects): Guards {
       fresh,
       loginUrl,
       refreshUrl,
-      loginPath: redirects.ownPath(loginUrl),
-      refreshPath: redirects.ownPath(refreshUrl),
+      loginPage: redirects.ownPage(loginUrl),
+      refreshPage: redirects.ownPage(refreshUrl),
       allow: options.allow,
       noStore: options.noStore ?? settings.noStore,
       redirect: options.redirect ?? 'auto'
@@ -70,14 +73,16 @@ export function createGuards (area: Area, redirects: Redirects): Guards {
     return then(demand.allow(user, request), (allowed) => allowed ? freshness(request, demand) : 'forbidden')
   }
 
-  function freshness (request: FastifyRequest, { fresh, refreshPath }: Demand): Verdict {
+  function freshness (request: FastifyRequest, { fresh, refreshPage }: Demand): Verdict {
     if (fresh === null || area.currentUser(request).isFresh(fresh.maxAgeSeconds)) return 'pass'
     // Under a fresh guard for a whole scope, the page that confirms a login needs the login only.
-    return isAt(request, refreshPath) ? 'pass' : 'stale'
+    return isAt(request, refreshPage) ? 'pass' : 'stale'
   }
 
-  function isExempt (request: FastifyRequest, { loginPath }: Demand): boolean {
-    return request.method === 'OPTIONS' || isAt(request, loginPath) || request.routeOptions.config.login?.public === true
+  function isExempt (request: FastifyRequest, { loginPage }: Demand): boolean {
+    if (request.method === 'OPTIONS' && isPreflightRoute(request)) return true
+    if (isAt(request, loginPage) && FORM_METHODS.includes(request.method)) return true
+    return request.routeOptions.config.login?.public === true
   }
 
   /** Browsers let any page open a WebSocket, with cookies (RFC 6455, section 10.2). */
@@ -137,8 +142,7 @@ export function createGuards (area: Area, redirects: Redirects): Guards {
       reply.header('hx-redirect', url)
       return done(errorFor(verdict))
     }
-    // 302 lets a browser repeat the method for anything but POST (Fetch Standard, HTTP-redirect fetch, step 12).
-    reply.redirect(url, ['GET', 'HEAD', 'POST'].includes(request.method) ? 302 : 303)
+    reply.redirect(url, statusFor(request))
   }
 
   /** The page with the way back, in its query or in the session. */
@@ -179,10 +183,11 @@ export function createGuards (area: Area, redirects: Redirects): Guards {
       checkArguments('guardAnonymous', options)
       const redirectUrl = locationOf(options.redirectUrl ?? '/')
       return (request, reply, done) => {
+        if (request.method === 'OPTIONS' && isPreflightRoute(request)) return done()
         const current = area.currentUser(request)
         current.noStore = settings.noStore
         const user = current.load()
-        const conclude = (user: LoginUser | null) => { user === null ? done() : reply.redirect(redirectUrl, 302) }
+        const conclude = (user: LoginUser | null) => { user === null ? done() : reply.redirect(redirectUrl, statusFor(request)) }
         if (isPromise(user)) user.then(conclude, done)
         else conclude(user)
       }
@@ -190,6 +195,16 @@ export function createGuards (area: Area, redirects: Redirects): Guards {
     verify: (request, reply) => throwUnlessPassed(request, reply, plain),
     verifyFresh: (request, reply) => throwUnlessPassed(request, reply, fresh)
   }
+}
+
+/** A route for OPTIONS alone, or none: the handler of `app.all()` is not for strangers. */
+function isPreflightRoute (request: FastifyRequest): boolean {
+  return !Array.isArray(request.routeOptions.method)
+}
+
+/** 302 lets a browser repeat the method for anything but POST (Fetch Standard, HTTP-redirect fetch, step 12). */
+function statusFor (request: FastifyRequest): number {
+  return FORM_METHODS.includes(request.method) ? 302 : 303
 }
 
 function errorFor (verdict: 'anonymous' | 'stale'): Error {
@@ -200,7 +215,10 @@ function errorFor (verdict: 'anonymous' | 'stale'): Error {
 function flash (request: FastifyRequest, message: Message): void {
   const text = typeof message === 'function' ? message(request) : message
   const flashing = request as { flash?: (type: string, message: string) => unknown }
-  if (text !== false && typeof flashing.flash === 'function') flashing.flash('message', text)
+  if (text === false || typeof flashing.flash !== 'function') return
+  // Flash appends: somebody who never gets to the login page would fill the cookie with one message.
+  const { message: pending } = (request.session as { flash?: { message?: readonly string[] } } | null | undefined)?.flash ?? {}
+  if (pending?.includes(text) !== true) flashing.flash('message', text)
 }
 
 /**

@@ -17,6 +17,15 @@ export function isUpgrade (request: FastifyRequest): boolean {
   return upgrade !== undefined && upgrade.toLowerCase() === 'websocket'
 }
 
+/**
+ * Whether this is such a handshake, and not a plain request that says so: a stolen remember token must not come without
+ * being replaced for the price of a header. Node tells the one from the other, `@fastify/websocket` for injected ones.
+ */
+export function isHandshake (request: FastifyRequest): boolean {
+  const raw = request.raw as typeof request.raw & { upgrade?: boolean }
+  return isUpgrade(request) && (raw.upgrade === true || (request as { ws?: unknown }).ws === true)
+}
+
 /** Whether no header can be added any more: hijacked, ended, or on the wire. */
 export function headersGone (reply: FastifyReply): boolean {
   return reply.sent || reply.raw.headersSent

@@ -1,11 +1,13 @@
 import { randomBytes } from 'node:crypto'
 import type { FastifyReply, FastifyRequest, LoginUser } from 'fastify'
 import type { Area } from './area.js'
+import { assertCookieFits } from './cookies.js'
 import {
   HeadersSentError, InactiveUserError, InvalidOptionsError, InvalidRememberError, StoreFailedError, StoreRequiredError, UnauthorizedError
 } from './errors.js'
 import { headersGone } from './headers.js'
 import { checkArguments, MAX_DAYS } from './option-schemas.js'
+import { isPromise } from './promises.js'
 import { newToken } from './records.js'
 import type { Records } from './records.js'
 import { locationOf } from './redirects.js'
@@ -37,9 +39,17 @@ export function createLogin (area: Area, redirects: Redirects) {
     current.carrier.assertFits(login, settings.keepOnLogin)
 
     const remembered = days === null ? null : beginRemembering(area.remember, login, days, area.records && newToken())
-    if (area.records !== undefined) await replaceRecord(area.records, login, remembered, request)
+    if (remembered !== null) assertCookieFits(area.remember.cookie, request, area.remember.tokens.sign(remembered))
+    if (area.records !== undefined) {
+      await replaceRecord(area.records, login, remembered, request)
+      if (headersGone(reply)) {
+        await area.records.end(id, login.sid)
+        throw new HeadersSentError('loginUser()')
+      }
+    }
 
-    await current.carrier.begin(login, settings.keepOnLogin)
+    const begun = current.carrier.begin(login, settings.keepOnLogin)
+    if (isPromise(begun)) await begun
     if (remembered === null) current.remember.clear()
     else current.remember.write(remembered)
     current.signedIn(user)
@@ -47,7 +57,7 @@ export function createLogin (area: Area, redirects: Redirects) {
     return target === null ? undefined : reply.redirect(target, options.redirectStatus ?? 302)
   }
 
-  /** Needs no guard and no loaded user: the cookies themselves say whose login ends. */
+  /** Needs no guard and no loaded user, and where nothing has to be waited for, no `await`: the cookies themselves say whose login ends. */
   async function logoutUser (reply: FastifyReply, options: LogoutUserOptions = {}): Promise<void> {
     checkArguments('logoutUser', options)
     assertHeaders(reply, 'logoutUser()')
@@ -59,16 +69,17 @@ export function createLogin (area: Area, redirects: Redirects) {
     const ended = scope === 'this' ? [] : await endElsewhere(scope, login, request)
     if (scope === 'others') return
 
-    const user = login === undefined ? null : await userForLogout(request, login.uid)
+    const user = login === undefined || !events.heard('logout') ? null : userForLogout(request, login.uid)
     if (area.records !== undefined) for (const { uid, sid } of here) if (!ended.includes(sid)) await area.records.end(uid, sid)
-    await current.carrier.begin(null, settings.keepOnLogout)
+    const begun = current.carrier.begin(null, settings.keepOnLogout)
+    if (isPromise(begun)) await begun
     // A cookie on another path does not come with this request, and must go all the same. But a page of another site, whose
     // requests carry no Lax cookies, must not sign people out.
     const anyway = request.headers['sec-fetch-site'] !== 'cross-site'
     if (anyway) current.carrier.clearAnyway()
     current.remember.clear(anyway)
     current.signedOut()
-    if (login !== undefined) events.emit('logout', { request, user, userId: login.uid, sid: login.sid, scope })
+    if (login !== undefined) events.emit('logout', { request, user: await user, userId: login.uid, sid: login.sid, scope })
   }
 
   /** Renews everything the checks read: time, fingerprint, stamp. */
@@ -84,7 +95,7 @@ export function createLogin (area: Area, redirects: Redirects) {
       throw new InvalidOptionsError('confirmLogin() got another user than the one who is logged in; sign that one in with loginUser()')
     }
     if (!isActive(user)) throw new InactiveUserError()
-    if (area.records !== undefined && !await area.records.alive(login.uid, login.sid)) throw new UnauthorizedError()
+    if (area.records !== undefined && !await area.records.alive(login.uid, login.sid, { ask: true })) throw new UnauthorizedError()
 
     const { sid, uid } = login
     const confirmed = { ...newLogin(uid, user, request, { fresh: true }), sid }
@@ -131,7 +142,7 @@ export function createLogin (area: Area, redirects: Redirects) {
   /** A copied cookie whose login was ended must not end the others. */
   async function endElsewhere (scope: 'others' | 'everywhere', login: EndingLogin | undefined, request: FastifyRequest): Promise<string[]> {
     if (area.records === undefined) throw new StoreRequiredError(`logoutUser({ scope: '${scope}' })`)
-    if (login === undefined || !await area.records.alive(login.uid, login.sid)) return []
+    if (login === undefined || !await area.records.alive(login.uid, login.sid, { ask: true })) return []
     const sids = await area.records.endAll(login.uid, scope === 'others' ? login.sid : null)
     if (sids.length > 0) events.emit('revoke', { userId: login.uid, sids, request })
     return sids
@@ -139,7 +150,6 @@ export function createLogin (area: Area, redirects: Redirects) {
 
   /** For the event only: whoever cannot be loaded is logged out all the same. */
   async function userForLogout (request: FastifyRequest, id: UserId): Promise<LoginUser | null> {
-    if (!events.heard('logout')) return null
     try {
       return await area.currentUser(request).userFor(id)
     } catch (error) {

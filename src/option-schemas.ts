@@ -108,6 +108,7 @@ const argumentCheckers = {
     redirectStatus: oneOf(301, 302, 303, 307, 308)
   }),
   logoutUser: checkerFor<LogoutUserOptions>({ scope: oneOf('this', 'others', 'everywhere') }),
+  revokeAll: checkerFor<{ except?: string | undefined }>({ except: text }),
   cookiesFor: checkerFor<Omit<CookiesForOptions, 'remember'>>({
     fresh: flag,
     authTime: atLeast(0),

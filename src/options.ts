@@ -133,7 +133,8 @@ function ridingProblems (given: FastifyLoginOptions, session: LoginSessionOption
   return [
     ...sameSecret ? [] : ['secret'],
     ...theirs.filter((name) => session[name] !== undefined).map((name) => `session.${name}`),
-    ...given.verifiedCacheSize === undefined ? [] : ['verifiedCacheSize']
+    ...given.verifiedCacheSize === undefined ? [] : ['verifiedCacheSize'],
+    ...given.audience === undefined || given.audience === riding.audience ? [] : ['audience']
   ].map((name) => `${name} belongs to the jwtSession registered before: set it there, or give this login a secret of its own in a scope of its own`)
 }
 

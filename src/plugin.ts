@@ -6,11 +6,12 @@ import { createGuards } from './guards.js'
 import { attachSession, ensureCookies } from './jwt-session.js'
 import { createLogin } from './login.js'
 import { createMinting } from './minting.js'
+import { checkArguments } from './option-schemas.js'
 import { loginSettings } from './options.js'
 import type { LoginSettings } from './options.js'
 import { isPromise } from './promises.js'
 import { createRedirects, locationOf } from './redirects.js'
-import { claimCookies, nearestSession, scopeOf } from './scope.js'
+import { claimCookies, claimExternalSession, nearestSession, scopeOf } from './scope.js'
 import type { AttachedSession, Scope } from './scope.js'
 import type { FastifyLoginOptions, Login, LoginUserOptions, LogoutUserOptions } from './types.js'
 
@@ -24,6 +25,7 @@ export const fastifyLogin = fp(async function fastifyLogin (fastify: FastifyInst
   const settings = loginSettings(options, { log: fastify.log, riding: ridden?.settings })
   const ownNames = settings.session === 'external' || ridden !== undefined ? [] : [settings.session.cookieName]
   claimCookies(fastify, scope, [...ownNames, settings.remember.cookieName], settings.secrets)
+  if (settings.session === 'external') claimExternalSession(fastify, scope)
   scope.hasLogin = true
 
   await ensureCookies(fastify)
@@ -52,8 +54,9 @@ export const fastifyLogin = fp(async function fastifyLogin (fastify: FastifyInst
       if (ended) area.events.emit('revoke', { userId, sids: [sid] })
       return ended
     },
-    async revokeAll (userId, { except } = {}) {
-      const sids = await records('revokeAll').endAll(userId, except ?? null)
+    async revokeAll (userId, options = {}) {
+      checkArguments('revokeAll', options)
+      const sids = await records('revokeAll').endAll(userId, options.except ?? null)
       if (sids.length > 0) area.events.emit('revoke', { userId, sids })
       return sids.length
     }
@@ -86,7 +89,8 @@ export const fastifyLogin = fp(async function fastifyLogin (fastify: FastifyInst
 
   if (settings.eager) {
     fastify.addHook('onRequest', (request, _reply, done) => {
-      const user = area.currentUser(request).load()
+      // Routes of an area below have a login of their own.
+      const user = request.server.login === login ? area.currentUser(request).load() : null
       if (isPromise(user)) user.then(() => done(), done)
       else done()
     })

@@ -61,11 +61,11 @@ export function createRecords (store: LoginStore, settings: LoginSettings) {
       return evicted
     },
 
-    /** Whether the login still has its record; asks the store at most every `storeCheckSeconds`. */
-    async alive (userId: UserId, sid: string): Promise<boolean> {
+    /** Whether the login still has its record; asks the store at most every `storeCheckSeconds`, unless told to ask now. */
+    async alive (userId: UserId, sid: string, { ask: askNow = false } = {}): Promise<boolean> {
       const now = clock()
       const checkedAt = checked.get(sid)
-      if (checkedAt !== undefined && now - checkedAt < storeCheckSeconds * 1000 && now >= checkedAt) return true
+      if (!askNow && checkedAt !== undefined && now - checkedAt < storeCheckSeconds * 1000 && now >= checkedAt) return true
       const endingsBefore = endings
       const record = await ask('find', () => store.find(userId, sid, now))
       if (record === null) {

@@ -9,10 +9,12 @@ export interface RedirectSettings {
   loginUrl: string | null
   refreshUrl: string | null
   nextParam: string
-  nextIn: 'query' | 'session'
   allowedOrigins: readonly string[]
   publicOrigin: string | undefined
 }
+
+/** A page of this site; `query` with its question mark, or empty. */
+export interface OwnPage { path: string, query: string }
 
 /** Builds and checks the way back. Knows no user and no cookie. */
 export interface Redirects {
@@ -22,19 +24,19 @@ export interface Redirects {
   wayBack (request: FastifyRequest): string | undefined
   /** `page`, with the way back in its query. */
   withNext (page: string, next: string | undefined, request: FastifyRequest): string
-  /** The path of a page that is ours, else `null`. */
-  ownPath (page: string | null): string | null
+  /** The page, where it is ours, else `null`. */
+  ownPage (page: string | null): OwnPage | null
 }
 
 export function createRedirects ({ loginUrl, refreshUrl, nextParam, allowedOrigins, publicOrigin }: RedirectSettings): Redirects {
   const origins = publicOrigin === undefined ? allowedOrigins : [...allowedOrigins, publicOrigin]
-  const ownPaths = [loginUrl, refreshUrl].map(ownPath)
+  const ownPaths = [loginUrl, refreshUrl].map((page) => ownPage(page)?.path)
 
-  /** The path of a page that is ours. An absolute URL is that only with `publicOrigin`: the Host header is the visitor's to choose. */
-  function ownPath (page: string | null): string | null {
+  /** A page that is ours. An absolute URL is that only with `publicOrigin`: the Host header is the visitor's to choose. */
+  function ownPage (page: string | null): OwnPage | null {
     if (page === null) return null
     const url = new URL(page, BASE)
-    return url.origin === BASE || url.origin === publicOrigin ? url.pathname : null
+    return url.origin === BASE || url.origin === publicOrigin ? { path: url.pathname, query: url.search } : null
   }
 
   function safeNext (value: unknown): string | null {
@@ -59,7 +61,7 @@ export function createRedirects ({ loginUrl, refreshUrl, nextParam, allowedOrigi
 
   return {
     safeNext,
-    ownPath,
+    ownPage,
     wayBack (request) {
       const safe = request.method === 'GET' || request.method === 'HEAD'
       // Another method cannot be asked for again by following a link; the page it was sent from can.
@@ -70,17 +72,25 @@ export function createRedirects ({ loginUrl, refreshUrl, nextParam, allowedOrigi
       if (next === undefined) return page
       const absolute = !page.startsWith('/')
       const url = new URL(page, BASE)
-      url.searchParams.set(nextParam, absolute && next.startsWith('/') ? ownOrigin(request) + next : next)
+      if (url.searchParams.has(nextParam)) url.searchParams.delete(nextParam)
+      // Appended, as searchParams.set() would spell the rest anew: ?why as ?why=
+      const way = `${encodeURIComponent(nextParam)}=${encodeURIComponent(absolute && next.startsWith('/') ? ownOrigin(request) + next : next)}`
+      url.search += url.search === '' ? way : `&${way}`
       return absolute ? url.href : url.pathname + url.search + url.hash
     }
   }
 }
 
-/** Whether the request asks for this very path. */
-export function isAt (request: FastifyRequest, path: string | null): boolean {
-  if (path === null) return false
+/**
+ * Whether the request asks for this very page. One whose URL has a query, `/account?tab=login` say, is only that page with its
+ * query; a form may post to the path alone.
+ */
+export function isAt (request: FastifyRequest, page: OwnPage | null): boolean {
   const url = request.originalUrl
-  return url.startsWith(path) && (url.length === path.length || url[path.length] === '?')
+  if (page === null || !url.startsWith(page.path)) return false
+  const query = url.slice(page.path.length)
+  if (query !== '' && !query.startsWith('?')) return false
+  return page.query === '' || request.method === 'POST' || query === page.query || query.startsWith(`${page.query}&`)
 }
 
 function sameOriginReferer (request: FastifyRequest, origin: string): string | undefined {

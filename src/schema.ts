@@ -43,7 +43,7 @@ function isWebUrl (value: string): boolean {
   return /^https?:\/\//i.test(value) && URL.canParse(value)
 }
 
-const ajv = new Ajv({ allErrors: true, verbose: true, strict: true, allowUnionTypes: true, allowMatchingProperties: true })
+const ajv = new Ajv({ meta: false, validateSchema: false, allErrors: true, verbose: true, strict: true, allowUnionTypes: true, allowMatchingProperties: true })
 ajv.addKeyword({ keyword: 'expects', schemaType: 'string' })
 ajv.addKeyword({ keyword: 'typeof', schemaType: 'string', validate: (_expected: 'function', value: unknown) => typeof value === 'function' })
 ajv.addKeyword({ keyword: 'check', schemaType: 'string', validate: (name: Check, value: unknown) => checks[name](value) })

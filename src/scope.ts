@@ -18,11 +18,14 @@ export interface AttachedSession {
 
 /** What this package has registered in one scope; enclosing scopes are reached through `parent`. */
 export interface Scope {
+  readonly instance: FastifyInstance
   readonly parent: Scope | undefined
   readonly cookies: { name: string, secrets: readonly Buffer[] }[]
   session: AttachedSession | undefined
   /** Whether a login lives in this scope, on its own session or on a `jwtSession`. */
   hasLogin: boolean
+  /** Whether this login lives in the session of another plugin. */
+  external: boolean
   /** Whether some login writes into this scope's session. */
   ridden: boolean
 }
@@ -37,7 +40,7 @@ type WithScopes = FastifyInstance & { [SCOPE]?: Scope }
 export function scopeOf (fastify: FastifyInstance): Scope {
   const instance = fastify as WithScopes
   if (Object.hasOwn(instance, SCOPE)) return instance[SCOPE]!
-  const scope: Scope = { parent: instance[SCOPE], cookies: [], session: undefined, hasLogin: false, ridden: false }
+  const scope: Scope = { instance, parent: instance[SCOPE], cookies: [], session: undefined, hasLogin: false, external: false, ridden: false }
   instance[SCOPE] = scope
   allScopes(fastify).push(scope)
   return scope
@@ -65,15 +68,26 @@ export function nearestSession (scope: Scope | undefined): { session: AttachedSe
 export function claimCookies (fastify: FastifyInstance, scope: Scope, names: readonly string[], secrets: readonly Buffer[]): void {
   for (const name of names) {
     for (const other of allScopes(fastify)) {
-      const encloses = isEnclosedBy(scope, other)
+      const encloses = isEnclosedBy(scope, other) || Object.prototype.isPrototypeOf.call(fastify, other.instance)
       const taken = other.cookies.some((cookie) => cookie.name === name &&
         (encloses || cookie.secrets.some((key) => secrets.some((own) => own.equals(key)))))
       if (taken) {
-        throw new InvalidOptionsError(`fastify-login cannot start: the cookie name ${name} is taken by ${encloses ? 'an enclosing scope' : 'another area with the same secret'}; give this area names of its own (session.cookieName, remember.cookieName)`)
+        throw new InvalidOptionsError(`fastify-login cannot start: the cookie name ${name} is taken by ${encloses ? 'an enclosing scope, or one inside' : 'another area with the same secret'}; give this area names of its own (session.cookieName, remember.cookieName)`)
       }
     }
   }
   scope.cookies.push(...names.map((name) => ({ name, secrets })))
+}
+
+/**
+ * The session of another plugin has one place for a login: two areas would accept each other's users.
+ * @throws FST_LOGIN_INVALID_OPTIONS
+ */
+export function claimExternalSession (fastify: FastifyInstance, scope: Scope): void {
+  if (allScopes(fastify).some(({ external }) => external)) {
+    throw new InvalidOptionsError('fastify-login cannot start: another login of this application lives in an external session already, and one session holds one login; give this area a session of its own')
+  }
+  scope.external = true
 }
 
 function isEnclosedBy (scope: Scope, other: Scope): boolean {

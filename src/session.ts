@@ -1,9 +1,8 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import { MAX_COOKIE_BYTES } from './cookies.js'
+import { assertCookieFits } from './cookies.js'
 import type { Cookie } from './cookies.js'
-import { CookieTooLargeError } from './errors.js'
-import { isUpgrade } from './headers.js'
-import { largestKeys, plain, valuesFrom } from './session-values.js'
+import { isHandshake } from './headers.js'
+import { plain, valuesFrom } from './session-values.js'
 import type { Values } from './session-values.js'
 import type { InvalidReason, LoginClaims, SessionClaims, Tokens } from './tokens.js'
 import type { SessionCookieOptions } from './types.js'
@@ -217,7 +216,7 @@ export class Session {
     return now - this.claims.iat > this.kit.idleSeconds / 2 &&
       this.expiry(now, this.claims.born) > this.claims.exp &&
       this.request.routeOptions.config.login?.renew !== false &&
-      !isUpgrade(this.request)
+      !isHandshake(this.request)
   }
 
   private write (reply: FastifyReply): void {
@@ -258,8 +257,7 @@ export class Session {
       ...next === undefined ? {} : { next }
     }
     const token = this.kit.tokens.sign(claims)
-    const size = this.kit.cookie.size(this.request, token, this.attributes)
-    if (size > MAX_COOKIE_BYTES) throw new CookieTooLargeError(this.kit.cookie.name, size, largestKeys(data))
+    assertCookieFits(this.kit.cookie, this.request, token, this.attributes, data)
     return { token, claims: { ck: this.kit.cookie.name, ...claims } }
   }
 

@@ -226,3 +226,15 @@ t.test('minting is left to the other plugin', async (t) => {
   const { app, ann } = await external('@fastify/secure-session')
   await t.rejects(app.login.cookiesFor(ann), { code: 'FST_LOGIN_INVALID_OPTIONS', message: /other plugin/ })
 })
+
+t.test('a second login in external sessions is refused: one session holds one login, and areas would share it', async (t) => {
+  for (const [carrier, register] of Object.entries(CARRIERS)) {
+    const app = Fastify()
+    await register(app)
+    const area = (name: string, secret: string) => app.register(async (child) => {
+      await child.register(fastifyLogin, { userLoader: people().userLoader, secret, session: 'external', remember: { cookieName: name } })
+    })
+    await area('shop', SECRET)
+    await t.rejects(Promise.resolve(area('admin', 'another secret of more than 32 bytes')), { code: 'FST_LOGIN_INVALID_OPTIONS', message: /one login/ }, carrier)
+  }
+})

@@ -50,3 +50,13 @@ t.test('where it cannot be told who is there, the page is an error and the cooki
     t.match(await app.inject('/login'), { statusCode: 200, body: 'form' }, 'no cookie, no question')
   }
 })
+
+t.test('asks nobody who they are at a preflight, and repeats no method at the page it sends people to', async (t) => {
+  const app = await build()
+  const preHandler = app.login.guardAnonymous({ redirectUrl: '/home' })
+  app.options('/login', { preHandler }, async () => 'go on')
+  app.put('/login', { preHandler }, async () => 'form')
+  const cookies = await app.login.cookiesFor({ id: 'ann' })
+  t.match(await app.inject({ method: 'OPTIONS', url: '/login', cookies }), { statusCode: 200, headers: { vary: undefined } })
+  t.match(await app.inject({ method: 'PUT', url: '/login', cookies }), { statusCode: 303, headers: { location: '/home' } })
+})

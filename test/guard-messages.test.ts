@@ -86,3 +86,10 @@ t.test('a message function that fails is an error, and nobody passes', async (t)
     t.match(await app.inject({ url: '/settings', cookies }), { statusCode: 500, body: /no words/, headers: { location: undefined } })
   }
 })
+
+t.test('who never gets to the login page does not fill the session with one message', async (t) => {
+  const app = await flashing({ loginMessage: 'Please sign in to see the page you asked for, thank you.' })
+  const browser = new Browser(app)
+  for (let i = 0; i < 60; i++) t.equal((await browser.get('/members')).statusCode, 302)
+  t.ok(browser.cookie('session')!.length < 500)
+})

@@ -64,21 +64,33 @@ t.test('a route marked public is exempt from every guard; any other mark exempts
   t.match(await app.inject({ url: '/', cookies }), { statusCode: 200, body: '{"user":{"id":"ann","name":"Ann"}}' }, 'and still knows who is there')
 })
 
-t.test('the login page is exempt on its own, for every method and exactly there', async (t) => {
+t.test('the login page is exempt on its own, for what a login page answers and exactly there', async (t) => {
   for (const hook of HOOKS) {
-    const app = await guarded({ options: { loginUrl: '/sign-in?theme=dark#form', refreshUrl: '/confirm' }, hook })
+    const app = await guarded({ options: { loginUrl: '/sign-in#form', refreshUrl: '/confirm' }, hook })
     for (const method of METHODS) {
       const exempt = ['/sign-in', '/sign-in?next=%2Fx', '/sign-in?']
-      t.strictSame(await statuses(app, exempt, { method }), all(exempt, 200), method)
+      const form = method === 'GET' || method === 'HEAD' || method === 'POST'
+      t.strictSame(await statuses(app, exempt, { method }), all(exempt, form ? 200 : 303), method)
       const not = [
         '/sign-in/', '/sign-in/x', '/sign-inx', '/Sign-In', '/%73ign-in', '/x/../sign-in', '/sign-in;x', '/sign-in%3F', '/sign-in#x', '/x?/sign-in',
         '/login', '/confirm', '/'
       ]
-      const expected = all(not, method === 'GET' || method === 'HEAD' || method === 'POST' ? 302 : 303)
+      const expected = all(not, form ? 302 : 303)
       // A client resolves dot segments and drops fragments before it asks.
-      t.strictSame(await statuses(app, not, { method }), { ...expected, '/x/../sign-in': 200, '/sign-in#x': 200 }, method)
+      const resolved = form ? { '/x/../sign-in': 200, '/sign-in#x': 200 } : {}
+      t.strictSame(await statuses(app, not, { method }), { ...expected, ...resolved }, method)
     }
   }
+})
+
+t.test('a login page whose URL has a query is that page only with its query; its form may post to the path', async (t) => {
+  const app = await guarded({ options: { loginUrl: '/members?tab=login' } })
+  const pages = ['/members?tab=login', '/members?tab=login&next=%2Fx', '/members', '/members?tab=orders', '/members?tab=login2', '/members?x&tab=login']
+  t.strictSame(Object.values(await statuses(app, pages)), [200, 200, 302, 302, 302, 302])
+  t.strictSame(Object.values(await statuses(app, pages, { method: 'HEAD' })), [200, 200, 302, 302, 302, 302])
+  t.strictSame(await statuses(app, ['/members'], { method: 'DELETE' }), { '/members': 303 })
+  app.login.on('unauthorized', () => t.fail('posting the form needs no login'))
+  await statuses(app, ['/members'], { method: 'POST' })
 })
 
 t.test('nothing but its path makes a login page', async (t) => {
@@ -94,7 +106,7 @@ t.test('nothing but its path makes a login page', async (t) => {
 })
 
 t.test('an absolute login page is exempt where publicOrigin says that it is here, whatever the Host header says', async (t) => {
-  const app = await guarded({ options: { loginUrl: 'https://own.example/login?x', publicOrigin: 'https://own.example' } })
+  const app = await guarded({ options: { loginUrl: 'https://own.example/login', publicOrigin: 'https://own.example' } })
   for (const host of ['own.example', 'evil.example']) {
     t.strictSame(await statuses(app, ['/login', '/other'], { headers: { host } }), { '/login': 200, '/other': 302 })
   }
@@ -111,7 +123,11 @@ t.test('the login page of a guard is that guard\'s, and not another one\'s', asy
 
 t.test('OPTIONS is exempt: a browser asks so before it may send cookies', async (t) => {
   const app = await guarded({ fresh: true })
-  t.strictSame(await statuses(app, ['/members', '/'], { method: 'OPTIONS' }), { '/members': 200, '/': 200 })
+  app.options('/members', async () => 'go on')
+  t.strictSame(await statuses(app, ['/members'], { method: 'OPTIONS' }), { '/members': 200 })
+  const cookies = await app.login.cookiesFor({ id: 'ann' })
+  t.strictSame(await statuses(app, ['/other'], { method: 'OPTIONS' }), { '/other': 303 }, 'the handler of app.all() is not for strangers')
+  t.strictSame(await statuses(app, ['/other'], { method: 'OPTIONS', cookies }), { '/other': 200 })
   const bare = await build()
   bare.addHook('onRequest', bare.login.guard())
   bare.get('/members', async () => 'passed')
@@ -186,8 +202,8 @@ t.test('under a fresh guard for everything, people who are not fresh reach the p
     t.match(await browser.get('/confirm'), { statusCode: 302, headers: { location: '/login' } }, 'not for strangers')
     t.match(await browser.get('/login'), { statusCode: 200 })
     for (const [name, value] of Object.entries(await app.login.cookiesFor({ id: 'ann' }, { fresh: false }))) browser.jar.set(name, { name, value })
-    t.match(await browser.get('/settings'), { statusCode: 302, headers: { location: '/confirm?why=&next=%2Fsettings' } })
-    t.match(await browser.get('/confirm?why=&next=%2Fsettings'), { statusCode: 200, body: '{"id":"ann","name":"Ann"}' })
+    t.match(await browser.get('/settings'), { statusCode: 302, headers: { location: '/confirm?why&next=%2Fsettings' } })
+    t.match(await browser.get('/confirm?why&next=%2Fsettings'), { statusCode: 200, body: '{"id":"ann","name":"Ann"}' })
     const others = ['/confirm/', '/confirmed', '/Confirm']
     t.strictSame(await statuses(app, others, { cookies: { session: browser.cookie('session')! } }), all(others, 302))
     t.match(await browser.post('/confirm'), { statusCode: 302, headers: { location: '/settings' } })

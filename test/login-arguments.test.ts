@@ -85,3 +85,13 @@ t.test('a userStamp or fingerprint that fails stops the login', async (t) => {
   const userStamp = (user: LoginUser) => (user as { id: string }).id === 'ann' ? 'stamp' : undefined as unknown as string
   await refuses(t, 'FST_LOGIN_INVALID_OPTIONS', 500, login, { userStamp })
 })
+
+t.test('a login whose remember cookie would be too large is refused before anything changes', async (t) => {
+  const { app, visitor } = await site({ remember: { cookie: { path: `/${'x'.repeat(1200)}` } } })
+  const heard = listen(app.login)
+  const ann = visitor()
+  const response = await ann.signIn({ id: 'a'.repeat(2100), name: 'Ann' }, { remember: true })
+  t.match(response, { statusCode: 500, body: /FST_LOGIN_COOKIE_TOO_LARGE.*_remember/ })
+  t.equal(ann.jar.size, 0)
+  t.strictSame(heard, [])
+})

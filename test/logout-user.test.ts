@@ -169,3 +169,17 @@ t.test('a forged remember cookie is no login that could be ended', async (t) => 
   t.strictSame(setCookies(await stranger.get('/bye')), BOTH_CLEARED)
   t.strictSame(heard.map(({ event }) => event), ['invalidToken'])
 })
+
+t.test('a handler that forgets to wait for the logout signs out all the same', async (t) => {
+  const { app, user, visitor } = await site()
+  app.post('/hasty', (_request, reply) => {
+    reply.logoutUser()
+    reply.send('bye')
+  })
+  for (const heard of [false, true]) {
+    if (heard) app.login.on('logout', () => {})
+    const ann = visitor()
+    await ann.signIn(user('ann'), { remember: 3 })
+    t.strictSame(setCookies(await ann.post('/hasty')), BOTH_CLEARED, heard ? 'with a listener' : 'without')
+  }
+})

@@ -149,9 +149,9 @@ t.test('left out when it is the refresh page', async (t) => {
 t.test('beside a query and a hash of the login page', async (t) => {
   const locations: [options: FastifyLoginOptions, location: string][] = [
     [{ loginUrl: '/login?theme=dark' }, '/login?theme=dark&next=%2Fx%3Fy%3D1'],
-    [{ loginUrl: '/login?a=1&next=%2Felsewhere&b=2' }, '/login?a=1&next=%2Fx%3Fy%3D1&b=2'],
+    [{ loginUrl: '/login?a=1&next=%2Felsewhere&b=2' }, '/login?a=1&b=2&next=%2Fx%3Fy%3D1'],
     [{ loginUrl: '/app#/login' }, '/app?next=%2Fx%3Fy%3D1#/login'],
-    [{ loginUrl: '/app?a=b#top', nextParam: 'zurück zu' }, '/app?a=b&zur%C3%BCck+zu=%2Fx%3Fy%3D1#top'],
+    [{ loginUrl: '/app?a=b#top', nextParam: 'zurück zu' }, '/app?a=b&zur%C3%BCck%20zu=%2Fx%3Fy%3D1#top'],
     [{ loginUrl: '/anmelden/für alle' }, '/anmelden/f%C3%BCr%20alle?next=%2Fx%3Fy%3D1'],
     [{ loginUrl: '/anmelden/für alle', nextIn: 'session' }, '/anmelden/f%C3%BCr%20alle'],
     [{ loginUrl: '/login?theme=dark#form', nextIn: 'session' }, '/login?theme=dark#form']

@@ -172,6 +172,10 @@ const refused: [string, RegExp, (app: FastifyInstance) => PromiseLike<unknown>][
     await session(app)
     await inChild(app, (child) => session(child, { secret: OTHER_SECRET }))
   }],
+  ['a login whose session cookie one inside has already', /cookie name session is taken by an enclosing scope, or one inside/, async (app) => {
+    await inChild(app, (child) => login(child, { secret: OTHER_SECRET, ...names('session', 'b') }))
+    await login(app, { secret: SECRET })
+  }],
   ['a login whose session cookie an enclosing login has', /cookie name session is taken by an enclosing scope/, async (app) => {
     await login(app, { secret: SECRET })
     await inChild(app, (child) => login(child, { secret: OTHER_SECRET, ...names('session', 'b') }))

@@ -1,6 +1,8 @@
 import t from 'tap'
-import type { LogoutUserOptions } from '../src/index.js'
-import { setCookies, START } from './helpers.js'
+import type { LoginUser } from 'fastify'
+import type { LoginStore, LogoutUserOptions } from '../src/index.js'
+import { memoryStore } from '../src/stores/memory.js'
+import { Browser, build, setCookies, START } from './helpers.js'
 import { listen, site } from './site.js'
 import type { Visitor } from './site.js'
 import { comeBack, copyAt, sidOf, siteOverStore } from './store-fixtures/over-store.js'
@@ -312,4 +314,71 @@ t.test('a login that is to be listed has been seen when it began', async (t) => 
     t.match(await app.login.list('ann'), [{ createdAt: START, lastSeenAt: START }], 'before the response is out')
   })
   t.match(await ann.who(), { user: 'ann' })
+})
+
+t.test('revokeAll with a misspelt option ends nothing', async (t) => {
+  const { app, user, visitor, sids } = await siteOverStore()
+  await visitor().signIn(user('ann'))
+  await t.rejects(app.login.revokeAll('ann', { expect: 'x' } as object), { code: 'FST_LOGIN_INVALID_OPTIONS', message: /known: except/ })
+  t.equal((await sids('ann')).length, 1)
+})
+
+t.test('a login that was ended elsewhere ends no others and confirms nothing, whatever this process still remembers of it', async (t) => {
+  const { user, visitor, faults, clock, sids } = await siteOverStore({ storeCheckSeconds: 300 })
+  const other = await site({ store: faults.store, storeCheckSeconds: 300, clock: clock.read })
+  const [thief, honest] = [visitor(), visitor()]
+  await thief.signIn(user('ann'))
+  await honest.signIn(user('ann'))
+  await thief.who()
+  await other.app.login.revoke('ann', sidOf(thief))
+  t.match(await thief.who(), { user: 'ann' }, 'the price of storeCheckSeconds')
+  t.equal((await thief.does((_request, reply) => reply.confirmLogin())).statusCode, 401)
+  await thief.does((_request, reply) => reply.logoutUser({ scope: 'everywhere' }))
+  t.strictSame(await sids('ann'), [sidOf(honest)])
+})
+
+t.test('a login made while the end of the former one is still being written stands', async (t) => {
+  const store = memoryStore()
+  let [asked, goOn] = [() => {}, () => {}]
+  const isAsked = new Promise<void>((resolve) => { asked = resolve })
+  const mayGoOn = new Promise<void>((resolve) => { goOn = resolve })
+  const slow: LoginStore = {
+    ...store,
+    async delete (...login) {
+      asked()
+      await mayGoOn
+      return store.delete(...login)
+    }
+  }
+  const ann = { id: 'ann' } as LoginUser
+  let there = true
+  const app = await build({ store: slow, userLoader: () => there ? ann : null })
+  app.get('/me', { preHandler: app.login.guard() }, async () => 'passed')
+  app.post('/again', async (request, reply) => {
+    there = false
+    const former = request.getCurrentUser()
+    await isAsked
+    there = true
+    await reply.loginUser(ann, { redirectUrl: false })
+    goOn()
+    await former
+    return 'signed in'
+  })
+  const browser = new Browser(app)
+  for (const [name, value] of Object.entries(await app.login.cookiesFor(ann))) browser.jar.set(name, { name, value })
+  t.strictSame(setCookies(await browser.post('/again')), ['session'])
+  t.equal((await browser.get('/me')).body, 'passed')
+})
+
+t.test('a login whose response was sent while its record was being written is taken back', async (t) => {
+  const store = memoryStore()
+  const app = await build({ store })
+  let hasty: Promise<unknown> = Promise.resolve()
+  app.post('/login', (_request, reply) => {
+    hasty = reply.loginUser({ id: 'ann' } as LoginUser).catch((error: { code: string }) => error.code)
+    reply.send('too early')
+  })
+  t.strictSame(setCookies(await app.inject({ method: 'POST', url: '/login' })), [])
+  t.equal(await hasty, 'FST_LOGIN_HEADERS_SENT')
+  t.strictSame(await app.login.list('ann'), [])
 })

@@ -1,3 +1,4 @@
+import { get } from 'node:http'
 import websocket from '@fastify/websocket'
 import type { FastifyInstance, FastifyReply, LoginUser } from 'fastify'
 import t from 'tap'
@@ -369,4 +370,20 @@ t.test('a confirmed login keeps its token, with the new stamp', async (t) => {
     t.strictSame(await visit(ann), ROTATED)
   }
   t.match(told(), [{ event: 'restore' }, { event: 'restore' }])
+})
+
+t.test('a header that asks for a WebSocket on a plain request does not spare a remember token its rotation', async (t) => {
+  const { ann, app } = await remembered()
+  const token = tokenOf(ann)
+  const address = await app.listen({ port: 0, host: '127.0.0.1' })
+  t.teardown(() => app.close())
+  const cookies = await new Promise<string[]>((resolve, reject) => {
+    const headers = { upgrade: 'websocket', cookie: `_remember=${ann.cookie('_remember')}` }
+    get(`${address}/who`, { headers }, (response) => {
+      response.resume()
+      resolve(response.headers['set-cookie'] ?? [])
+    }).on('error', reject)
+  })
+  const renewed = cookies.find((line) => line.startsWith('_remember='))!
+  t.not(claimsOf(renewed.slice('_remember='.length).split(';')[0]).tok, token)
 })
