@@ -107,7 +107,9 @@ function consumer (t: Test): string {
 
 /** What a script of the consumer prints; without loaders, which would find the sources. */
 async function run (t: Test, script: string): Promise<unknown> {
-  const { NODE_OPTIONS, ...env } = process.env
+  const { NODE_OPTIONS, NODE_V8_COVERAGE, ...inherited } = process.env
+  // Without tap's measurements: they are for the sources, and this runs what is built from them.
+  const env = { ...inherited, _TAPJS_PROCESSINFO_COVERAGE_: '0' }
   const { stdout, stderr } = await promisify(execFile)(process.execPath, [script], { cwd: consumer(t), env })
   t.equal(stderr, '', 'without a warning')
   return JSON.parse(stdout)

@@ -1,5 +1,7 @@
 import t from 'tap'
-import { setCookies } from './helpers.js'
+import type { LoginUser } from 'fastify'
+import fastifyLogin from '../src/index.js'
+import { build, OTHER_SECRET, setCookies } from './helpers.js'
 import { site } from './site.js'
 
 t.test('lazy, the default: a route that never asks loads nobody, reads no cookie and does not vary', async (t) => {
@@ -49,4 +51,21 @@ t.test('eager: a loader that fails stops the request before the handler', async 
     ann.jar.clear()
     t.equal((await ann.get('/public')).statusCode, 200, 'strangers need no loader')
   }
+})
+
+t.test('eager loads nobody on the routes of an area below, which has users of its own', async (t) => {
+  const asked: unknown[] = []
+  const app = await build({ loadUser: 'eager', userLoader: (id) => { asked.push(id); return { id } } })
+  await app.register(async (child) => {
+    await child.register(fastifyLogin, {
+      secret: OTHER_SECRET, userLoader: () => null, session: { cookieName: 'staff' }, remember: { cookieName: 'staff_remember' }
+    })
+    child.get('/staff', async () => 'plain')
+  })
+  app.get('/', async () => 'plain')
+  const cookies = await app.login.cookiesFor({ id: 'ann' } as LoginUser)
+  t.match(await app.inject({ url: '/staff', cookies }), { statusCode: 200, headers: { vary: undefined } })
+  t.strictSame(asked, [])
+  await app.inject({ url: '/', cookies })
+  t.strictSame(asked, ['ann'])
 })

@@ -26,7 +26,7 @@ t.test('a login rides on the session registered before, and needs no secret of i
   const clock = new Clock()
   const app = Fastify()
   await session(app, { cookieName: 'sid', audience: 'shop', idleSeconds: 500, cookie: { sameSite: 'strict' }, clock: clock.read })
-  await login(app, { remember: { cookieName: 'stay', days: 2 }, session: { keepOnLogin: ['cart'] } })
+  await login(app, { audience: 'shop', remember: { cookieName: 'stay', days: 2 }, session: { keepOnLogin: ['cart'] } })
   routes(app)
   const browser = new Browser(app)
   await browser.post('/cart')
@@ -157,6 +157,10 @@ const refused: [string, RegExp, (app: FastifyInstance) => PromiseLike<unknown>][
   ['jwtSession after fastifyLogin', /after fastifyLogin, which brings it along/, async (app) => {
     await login(app, { secret: SECRET })
     await session(app, { cookieName: 'other' })
+  }],
+  ['another audience than that of the jwtSession', /audience belongs to the jwtSession/, async (app) => {
+    await session(app)
+    await login(app, { audience: 'shop' })
   }],
   ['two logins on one jwtSession, one inside', /another login rides on this jwtSession/, async (app) => {
     await session(app)

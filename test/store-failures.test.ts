@@ -89,7 +89,7 @@ t.test('a store that fails is a 503 with its cause: nobody passes, no cookie is 
         statusCode: 503,
         code: 'FST_LOGIN_STORE_FAILED',
         error: 'Service Unavailable',
-        message: `the login store failed in ${method}(); nothing was changed`
+        message: `the login store failed in ${method}(); the cookies stay as they were`
       })
       t.equal(errors.at(-1)?.cause, cause)
       t.strictSame([setCookies(response), ran, told()], [[], [], []], `${what}: no cookie, no handler, no event`)
