@@ -68,7 +68,6 @@ export class Session {
 
   /** Another state of the login in the same session. */
   update (login: LoginClaims | null): void {
-    if (this.cookie === 'unread') this.read()
     this.currentLogin = login
     this.dirty = true
   }

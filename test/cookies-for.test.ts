@@ -1,7 +1,7 @@
 import t from 'tap'
 import type { LoginUser } from 'fastify'
 import type { CookiesForOptions } from '../src/index.js'
-import { claimsOf, setCookies, START } from './helpers.js'
+import { build, claimsOf, setCookies, START } from './helpers.js'
 import type { TestUser } from './helpers.js'
 import { DAY, listen, site } from './site.js'
 
@@ -95,4 +95,12 @@ t.test('a user who may not be logged in can be minted, and is let in nowhere', a
   const response = await app.inject({ url: '/members', cookies: await app.login.cookiesFor(user('ann')) })
   t.equal(response.statusCode, 302)
   t.strictSame(setCookies(response), [])
+})
+
+t.test('a login made without a User-Agent is not that of a browser which has one', async (t) => {
+  const app = await build({ sessionProtection: 'strong' })
+  app.get('/me', { preHandler: app.login.guard() }, async () => 'passed')
+  const ann = { id: 'ann' } as LoginUser
+  t.equal((await app.inject({ url: '/me', cookies: await app.login.cookiesFor(ann, { headers: {} }) })).statusCode, 302)
+  t.equal((await app.inject({ url: '/me', cookies: await app.login.cookiesFor(ann) })).statusCode, 200)
 })

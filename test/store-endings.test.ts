@@ -337,37 +337,52 @@ t.test('a login that was ended elsewhere ends no others and confirms nothing, wh
   t.strictSame(await sids('ann'), [sidOf(honest)])
 })
 
-t.test('a login made while the end of the former one is still being written stands', async (t) => {
-  const store = memoryStore()
-  let [asked, goOn] = [() => {}, () => {}]
-  const isAsked = new Promise<void>((resolve) => { asked = resolve })
-  const mayGoOn = new Promise<void>((resolve) => { goOn = resolve })
-  const slow: LoginStore = {
-    ...store,
-    async delete (...login) {
-      asked()
-      await mayGoOn
-      return store.delete(...login)
+for (const cause of ['user gone', 'protected'] as const) {
+  t.test(`a login made while the end of the former one is still being written stands: ${cause}`, async (t) => {
+    const store = memoryStore()
+    let [asked, goOn] = [() => {}, () => {}]
+    const isAsked = new Promise<void>((resolve) => { asked = resolve })
+    const mayGoOn = new Promise<void>((resolve) => { goOn = resolve })
+    const slow: LoginStore = {
+      ...store,
+      async delete (...login) {
+        asked()
+        await mayGoOn
+        return store.delete(...login)
+      }
     }
-  }
-  const ann = { id: 'ann' } as LoginUser
-  let there = true
-  const app = await build({ store: slow, userLoader: () => there ? ann : null })
-  app.get('/me', { preHandler: app.login.guard() }, async () => 'passed')
-  app.post('/again', async (request, reply) => {
-    there = false
-    const former = request.getCurrentUser()
-    await isAsked
-    there = true
-    await reply.loginUser(ann, { redirectUrl: false })
-    goOn()
-    await former
-    return 'signed in'
+    const ann = { id: 'ann' } as LoginUser
+    let there = true
+    const app = await build({ store: slow, userLoader: () => there ? ann : null, sessionProtection: 'strong' })
+    app.get('/me', { preHandler: app.login.guard() }, async () => 'passed')
+    app.post('/again', async (request, reply) => {
+      there = cause === 'protected'
+      const former = request.getCurrentUser()
+      await isAsked
+      there = true
+      await reply.loginUser(ann, { redirectUrl: false })
+      goOn()
+      await former
+      return 'signed in'
+    })
+    const browser = new Browser(app)
+    for (const [name, value] of Object.entries(await app.login.cookiesFor(ann))) browser.jar.set(name, { name, value })
+    const headers = cause === 'protected' ? { 'user-agent': 'Lynx/2.9' } : {}
+    t.strictSame(setCookies(await browser.post('/again', {}, headers)), ['session'])
+    t.equal((await browser.get('/me', headers)).body, 'passed')
   })
-  const browser = new Browser(app)
-  for (const [name, value] of Object.entries(await app.login.cookiesFor(ann))) browser.jar.set(name, { name, value })
-  t.strictSame(setCookies(await browser.post('/again')), ['session'])
-  t.equal((await browser.get('/me')).body, 'passed')
+}
+
+t.test('the session and the remember cookie of a user who is gone end together, also where they are of two logins', async (t) => {
+  let there = true
+  const app = await build({ store: memoryStore(), userLoader: (id) => there ? { id } as LoginUser : null })
+  app.get('/me', { preHandler: app.login.guard() }, async () => 'passed')
+  const ann = { id: 'ann' } as LoginUser
+  const { session } = await app.login.cookiesFor(ann)
+  const { _remember } = await app.login.cookiesFor(ann, { remember: true })
+  there = false
+  t.strictSame(setCookies(await app.inject({ url: '/me', cookies: { session: session!, _remember: _remember! } })), ['-_remember', '-session'])
+  t.strictSame(await app.login.list('ann'), [])
 })
 
 t.test('a login whose response was sent while its record was being written is taken back', async (t) => {
