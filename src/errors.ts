@@ -5,7 +5,7 @@ export const SECRET_COMMAND = 'node -p "require(\'node:crypto\').randomBytes(32)
 
 /*
  * Three kinds, kept apart: misuse stops start-up or answers 500, "who are you?" answers 401 or 403, and what could not be
- * told answers 503. No message ever carries a token, a secret or something a visitor sent.
+ * told answers 503. No message ever carries a token, a secret or a session value.
  */
 
 export const InvalidOptionsError = createError('FST_LOGIN_INVALID_OPTIONS', '%s', 500, TypeError)

@@ -48,7 +48,7 @@ export type Reading<C> =
 /** Signs and verifies the tokens of one cookie. */
 export interface Tokens<C extends CommonClaims> {
   sign (claims: Omit<C, 'ck' | 'aud'>): string
-  /** Frozen claims of a token that passed everything, or the reason why not. Never throws. */
+  /** Claims of a token that passed everything (shared between requests: not to be written to), or the reason why not. Never throws. */
   read (token: string): Reading<C>
 }
 

@@ -107,7 +107,7 @@ export interface FastifyLoginOptions {
   refreshUrl?: string | null | undefined
   /** Name of the query parameter that carries the way back. @default 'next' */
   nextParam?: string | undefined
-  /** `'session'` keeps the way back in the session instead of the URL. @default 'query' */
+  /** `'session'` keeps the way back in the session instead of the URL, for one `loginUser`. @default 'query' */
   nextIn?: 'query' | 'session' | undefined
   /** Other origins `next` may name, as absolute URLs. @default [] */
   allowedOrigins?: readonly string[] | undefined
@@ -141,7 +141,7 @@ export interface FastifyLoginOptions {
   noStore?: boolean | undefined
   /** Server-side login records: `memoryStore()`, `redisStore(client)`, `sqlStore(…)` or your own. */
   store?: LoginStore | undefined
-  /** Seconds a positive answer of the store may be reused in this process. @default 0 */
+  /** Seconds a positive answer of the store may be reused in this process; a login ended elsewhere lives that much longer here. @default 0 */
   storeCheckSeconds?: number | undefined
   /** Seconds during which the previous remember token still restores without a new one. @default 60 */
   rememberGraceSeconds?: number | undefined
@@ -280,15 +280,17 @@ type SessionValue<K> = K extends keyof LoginSessionData ? LoginSessionData[K] : 
 export interface LoginSession {
   /** The value, or `undefined`. Changes in place are saved too. */
   get<K extends string> (key: K): SessionValue<K> | undefined
-  /** Stores what JSON can carry; `undefined` removes. */
+  /** Stores what JSON can carry; `undefined` removes. A cookie over 4096 bytes is FST_LOGIN_COOKIE_TOO_LARGE at the response. */
   set<K extends string> (key: K, value: SessionValue<K> | undefined): void
+  /** Whether there is such a value. */
   has (key: string): boolean
+  /** Removes the value. */
   unset (key: string): void
   /** All values, as a plain object. */
   data (): Partial<LoginSessionData> & Record<string, unknown>
   /** Ends everything this browser has: values, login, remember cookie. `set` after it starts anew. */
   delete (): void
-  /** A new session with the values named in `keep`; ends the login too. */
+  /** A new session with the values named in `keep`; ends the login too, and clears the remember cookie. */
   regenerate (keep?: readonly string[]): void
   /** Renews the cookie with this response, due or not. */
   touch (): void
@@ -330,12 +332,12 @@ declare module 'fastify' {
     /**
      * Signs the user in and redirects; `return` the promise, it settles when the answer is out.
      * @throws FST_LOGIN_INACTIVE_USER (403), FST_LOGIN_USER_WITHOUT_ID, FST_LOGIN_INVALID_REMEMBER, FST_LOGIN_HEADERS_SENT,
-     * FST_LOGIN_STORE_FAILED (503); nothing has changed then
+     * FST_LOGIN_COOKIE_TOO_LARGE, FST_LOGIN_INVALID_OPTIONS, FST_LOGIN_STORE_FAILED (503); nothing has changed then
      */
     loginUser (user: LoginUser, options?: LoginUserOptions): Promise<void>
-    /** Ends the login here (or there, see `scope`); does not redirect. @throws FST_LOGIN_HEADERS_SENT, FST_LOGIN_STORE_FAILED */
+    /** Ends the login here (or there, see `scope`); does not redirect. @throws FST_LOGIN_HEADERS_SENT, FST_LOGIN_STORE_REQUIRED, FST_LOGIN_STORE_FAILED */
     logoutUser (options?: LogoutUserOptions): Promise<void>
-    /** Makes the current login fresh again, same `sid`. @throws FST_LOGIN_UNAUTHORIZED (401) without a login */
+    /** Makes the current login fresh again, same `sid`. @throws FST_LOGIN_UNAUTHORIZED (401) without a login, FST_LOGIN_INACTIVE_USER (403), FST_LOGIN_HEADERS_SENT, FST_LOGIN_STORE_FAILED */
     confirmLogin (user?: LoginUser): Promise<void>
   }
 
