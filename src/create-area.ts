@@ -80,7 +80,7 @@ export function createArea (fastify: FastifyInstance, settings: LoginSettings, s
   /** `session.delete()` cannot wait for the store, so the response does. Where that fails the login stands, cookies and all. */
   async function endRecords (current: CurrentUser, request: FastifyRequest): Promise<void> {
     try {
-      for (const { userId, sid } of current.ended) await area.records!.end(userId, sid)
+      await area.records!.endEach(current.ended)
     } catch (error) {
       session!.of(request).discard()
       current.remember.discard()

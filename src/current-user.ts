@@ -13,11 +13,11 @@ type Known = { kind: 'anonymous' } | { kind: 'login', user: LoginUser } | { kind
 type Outcome = { kind: 'unloaded' } | { kind: 'loading', user: Promise<LoginUser | null> } | Known
 
 const UNLOADED: Outcome = { kind: 'unloaded' }
-const NONE: readonly EndedLogin[] = []
+const NONE: readonly LoginId[] = []
 const ANONYMOUS: Known = { kind: 'anonymous' }
 
-/** A login whose record has to go when the response does. */
-export interface EndedLogin { userId: UserId, sid: string }
+/** What names a login. */
+export type LoginId = Pick<LoginClaims, 'uid' | 'sid'>
 
 /**
  * Who is asking? Session cookie, else remember cookie, else `requestLoader`; the loader runs at most once per request, and
@@ -28,7 +28,7 @@ export class CurrentUser {
   /** Whether a guard stands before this route; its response is not to be stored. */
   noStore = false
   /** Logins ended by `session.delete()`, whose records go with the response. */
-  ended: readonly EndedLogin[] = NONE
+  ended: readonly LoginId[] = NONE
   /** The remember cookie, if anything asked for it. */
   remembering: Remember | null = null
   private outcome: Outcome = UNLOADED
@@ -101,10 +101,16 @@ export class CurrentUser {
     this.outcome = ANONYMOUS
   }
 
+  /** The logins this browser carries: that of the session first, then the remembered one where it is another. */
+  logins (): LoginId[] {
+    const session = this.carrier.login
+    const remembered = this.remember.claims
+    return [session, remembered?.sid === session?.sid ? null : remembered].filter((login) => login !== null)
+  }
+
   /** The application ended the whole session: what it carried and what was remembered. */
   dropped (): void {
-    const here = [this.carrier.login, this.remember.claims].filter((login) => login !== null)
-    this.ended = [...this.ended, ...here.map(({ uid, sid }) => ({ userId: uid, sid }))]
+    this.ended = [...this.ended, ...this.logins()]
     this.remember.clear()
     if (this.outcome.kind !== 'request') this.signedOut()
   }
@@ -157,12 +163,12 @@ export class CurrentUser {
     if (records === undefined) return then(this.byId(login.uid), (user) => this.admit(login, user))
     return records.alive(login.uid, login.sid).then((alive) => alive
       ? then(this.byId(login.uid), (user) => this.admit(login, user))
-      : this.end(login, false))
+      : this.end({ withRecords: false }))
   }
 
   private byRemember (remembered: Remembering): MaybePromise<LoginUser | null> {
     return then(this.byId(remembered.uid), (user) => {
-      if (user === null || this.area.stamps.compare(remembered.stamp, user) === 'changed') return this.end(remembered)
+      if (user === null || this.area.stamps.compare(remembered.stamp, user) === 'changed') return this.end()
       if (!isActive(user)) return null
       const { records } = this.area
       if (records === undefined) return this.restore(remembered, user, undefined)
@@ -170,7 +176,7 @@ export class CurrentUser {
       return records.present(remembered, step).then((presented) => {
         if (presented.kind === 'restore') return this.restore(remembered, user, presented.tok)
         if (presented.kind === 'reuse') this.area.events.emit('reuse', { request: this.request, user, userId: remembered.uid, sid: remembered.sid })
-        return this.end(remembered, false)
+        return this.end({ withRecords: false })
       })
     })
   }
@@ -199,9 +205,9 @@ export class CurrentUser {
   /** Whether the user of a verified session login may be taken for logged in. */
   private admit (login: LoginClaims, user: LoginUser | null): MaybePromise<LoginUser | null> {
     if (this.overtaken) return user
-    if (user === null) return this.end(login)
+    if (user === null) return this.end()
     const stamp = this.area.stamps.compare(login.stamp, user)
-    if (stamp === 'changed') return this.end(login)
+    if (stamp === 'changed') return this.end()
     if (!isActive(user)) return null
     const fingerprint = this.area.fingerprints.compare(login.fp, this.request)
     if (fingerprint === 'changed') return this.protect(login, user)
@@ -227,7 +233,7 @@ export class CurrentUser {
       tell()
       return user
     }
-    return then(this.endRecords(login.uid, login.sid), () => {
+    return then(this.area.records?.endEach(this.logins()), () => {
       if (this.overtaken) return null
       this.carrier.update(null)
       this.remember.clear()
@@ -254,9 +260,9 @@ export class CurrentUser {
   }
 
   /** The user is gone, the stamp has changed, or the record was ended: so does the session, with both cookies. */
-  private end ({ uid, sid }: { uid: UserId, sid: string }, withRecord = true): MaybePromise<null> {
+  private end ({ withRecords = true } = {}): MaybePromise<null> {
     if (this.overtaken) return null
-    return then(withRecord ? this.endRecords(uid, sid) : undefined, () => {
+    return then(withRecords ? this.area.records?.endEach(this.logins()) : undefined, () => {
       if (this.overtaken) return null
       const login = this.carrier.login
       return then(login === null ? undefined : this.carrier.begin(null, []), () => {
@@ -264,14 +270,6 @@ export class CurrentUser {
         return null
       })
     })
-  }
-
-  /** The record of this login, and that of the remember cookie which goes with it. */
-  private endRecords (uid: UserId, sid: string): MaybePromise<unknown> {
-    const { records } = this.area
-    if (records === undefined) return undefined
-    const remembered = this.remember.claims
-    return records.end(uid, sid).then(() => remembered === null || remembered.sid === sid ? undefined : records.end(remembered.uid, remembered.sid))
   }
 
   private responseCarriesCookies (): boolean {

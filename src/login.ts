@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import type { FastifyReply, FastifyRequest, LoginUser } from 'fastify'
 import type { Area } from './area.js'
+import type { LoginId } from './current-user.js'
 import { assertCookieFits } from './cookies.js'
 import {
   HeadersSentError, InactiveUserError, InvalidOptionsError, InvalidRememberError, StoreFailedError, StoreRequiredError, UnauthorizedError
@@ -17,8 +18,6 @@ import { kindOf } from './schema.js'
 import type { LoginClaims } from './tokens.js'
 import type { LoginUserOptions, LogoutUserOptions, UserId } from './types.js'
 import { idOf, isActive } from './users.js'
-
-interface EndingLogin { uid: UserId, sid: string }
 
 /** Signing in, out, and proving it once more. */
 export function createLogin (area: Area, redirects: Redirects) {
@@ -64,7 +63,7 @@ export function createLogin (area: Area, redirects: Redirects) {
     const { request } = reply
     const scope = options.scope ?? 'this'
     const current = area.currentUser(request)
-    const here = endingLogins(request)
+    const here = area.currentUser(request).logins()
     const [login] = here
     const ended = scope === 'this' ? [] : await endElsewhere(scope, login, request)
     if (scope === 'others') return
@@ -117,7 +116,7 @@ export function createLogin (area: Area, redirects: Redirects) {
 
   /** The record of this login comes, those this browser had go. */
   async function replaceRecord (records: Records, login: LoginClaims, remembered: Parameters<Records['create']>[1], request: FastifyRequest): Promise<void> {
-    const before = endingLogins(request)
+    const before = area.currentUser(request).logins()
     const replaces = before.filter(({ uid }) => uid === login.uid).map(({ sid }) => sid)
     const evicted = await records.create(login, remembered, request, replaces)
     try {
@@ -129,18 +128,8 @@ export function createLogin (area: Area, redirects: Redirects) {
     if (evicted.length > 0) events.emit('revoke', { userId: login.uid, sids: evicted, request })
   }
 
-  /** The logins this browser carries: that of the session first, then the remembered one where it is another. */
-  function endingLogins (request: FastifyRequest): EndingLogin[] {
-    const { carrier, remember } = area.currentUser(request)
-    const here: EndingLogin[] = []
-    if (carrier.login !== null) here.push(carrier.login)
-    const remembered = remember.claims
-    if (remembered !== null && remembered.sid !== carrier.login?.sid) here.push(remembered)
-    return here
-  }
-
   /** A copied cookie whose login was ended must not end the others. */
-  async function endElsewhere (scope: 'others' | 'everywhere', login: EndingLogin | undefined, request: FastifyRequest): Promise<string[]> {
+  async function endElsewhere (scope: 'others' | 'everywhere', login: LoginId | undefined, request: FastifyRequest): Promise<string[]> {
     if (area.records === undefined) throw new StoreRequiredError(`logoutUser({ scope: '${scope}' })`)
     if (login === undefined || !await area.records.alive(login.uid, login.sid, { ask: true })) return []
     const sids = await area.records.endAll(login.uid, scope === 'others' ? login.sid : null)

@@ -42,6 +42,15 @@ export function createRecords (store: LoginStore, settings: LoginSettings) {
     }
   }
 
+  /** Ends one login; whether there was one. */
+  async function end (userId: UserId, sid: string): Promise<boolean> {
+    try {
+      return await ask('delete', () => store.delete(userId, sid, clock()))
+    } finally {
+      forget([sid])
+    }
+  }
+
   return {
     /** Adds the record of a login that begins now, in place of others of this user; answers with the sids that had to make room. */
     async create (login: LoginClaims, remembered: Remembering | null, request: Pick<FastifyRequest, 'headers'>, replaces: string[] = []): Promise<string[]> {
@@ -97,13 +106,11 @@ export function createRecords (store: LoginStore, settings: LoginSettings) {
       return verdict === 'grace' ? { kind: 'restore', tok: undefined } : { kind: verdict }
     },
 
-    /** Ends one login; whether there was one. */
-    async end (userId: UserId, sid: string): Promise<boolean> {
-      try {
-        return await ask('delete', () => store.delete(userId, sid, clock()))
-      } finally {
-        forget([sid])
-      }
+    end,
+
+    /** Ends these logins, one after the other. */
+    async endEach (logins: readonly Pick<LoginClaims, 'uid' | 'sid'>[]): Promise<void> {
+      for (const { uid, sid } of logins) await end(uid, sid)
     },
 
     /** Ends all logins of the user but one; answers with their sids. */
