@@ -37,7 +37,7 @@ export function createArea (fastify: FastifyInstance, settings: LoginSettings, s
     remember: {
       cookie: createCookie(fastify, cookieName, settings.remember.cookie),
       // Remember cookies are read once in a while: nothing to keep verified.
-      tokens: createTokens('remember', { secrets, cookieName, audience, cacheSize: 0, clock }),
+      tokens: createTokens('remember', { secrets, cookieName, audience, cacheSize: 0, absoluteSeconds: Infinity }),
       days,
       maxDays,
       renew,

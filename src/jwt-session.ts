@@ -37,7 +37,7 @@ export async function attachSession (fastify: FastifyInstance, settings: Session
   const { cookieName, audience, secrets, verifiedCacheSize: cacheSize, idleSeconds, absoluteSeconds, clock } = settings
   const kit: SessionKit = {
     cookie: createCookie(fastify, cookieName, settings.cookie),
-    tokens: createTokens('session', { secrets, cookieName, audience, cacheSize, clock }),
+    tokens: createTokens('session', { secrets, cookieName, audience, cacheSize, absoluteSeconds }),
     idleSeconds,
     absoluteSeconds,
     clock,

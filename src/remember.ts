@@ -1,16 +1,13 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import type { Cookie } from './cookies.js'
-import type { InvalidReason, LoginClaims, RememberClaims, Tokens } from './tokens.js'
+import { claimsIn } from './token-cookie.js'
+import type { TokenCookie } from './token-cookie.js'
+import type { LoginClaims, RememberClaims } from './tokens.js'
 
 /** What all remember cookies of one area share. */
-export interface RememberKit {
-  readonly cookie: Cookie
-  readonly tokens: Tokens<RememberClaims>
+export interface RememberKit extends TokenCookie<RememberClaims> {
   readonly days: number
   readonly maxDays: number
   readonly renew: boolean
-  readonly clock: () => number
-  onInvalid: (request: FastifyRequest, cookie: string, reason: InvalidReason) => void
 }
 
 /** What a remember cookie says, before it is signed. */
@@ -80,19 +77,9 @@ export class Remember {
   }
 
   private read (): void {
-    const token = this.kit.cookie.read(this.request)
-    if (token === undefined) {
-      this.cookie = 'absent'
-      return
-    }
-    const reading = this.kit.tokens.read(token)
-    if (reading.kind === 'valid') {
-      this.cookie = 'valid'
-      this.held = reading.claims
-    } else {
-      this.cookie = 'invalid'
-      this.kit.onInvalid(this.request, this.kit.cookie.name, reading.reason)
-    }
+    const claims = claimsIn(this.kit, this.request, this.kit.clock())
+    this.cookie = typeof claims === 'string' ? claims : 'valid'
+    this.held = typeof claims === 'string' ? null : claims
   }
 }
 

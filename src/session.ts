@@ -1,21 +1,17 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { assertCookieFits } from './cookies.js'
-import type { Cookie } from './cookies.js'
 import { isHandshake } from './headers.js'
 import { plain, valuesFrom } from './session-values.js'
 import type { Values } from './session-values.js'
-import type { InvalidReason, LoginClaims, SessionClaims, Tokens } from './tokens.js'
+import { claimsIn } from './token-cookie.js'
+import type { TokenCookie } from './token-cookie.js'
+import type { LoginClaims, SessionClaims } from './tokens.js'
 import type { SessionCookieOptions } from './types.js'
 
 /** What all sessions of one registration share. */
-export interface SessionKit {
-  readonly cookie: Cookie
-  readonly tokens: Tokens<SessionClaims>
+export interface SessionKit extends TokenCookie<SessionClaims> {
   readonly idleSeconds: number
   readonly absoluteSeconds: number
-  readonly clock: () => number
-  /** A bad cookie was met; it will be cleared. */
-  onInvalid: (request: FastifyRequest, cookie: string, reason: InvalidReason) => void
   /** The application ended the session itself; the login that rides on it ends too. */
   onDrop: ((request: FastifyRequest) => void) | undefined
 }
@@ -39,7 +35,7 @@ export class Session {
   private dirty = false
   /** `clear`: a cookie goes out even if this request brought none; `renew`: even if nothing changed. */
   private insists: 'clear' | 'renew' | null = null
-  private renewable = true
+  private renewalDue = false
   private attributes: SessionCookieOptions | undefined = undefined
   /** The session was deleted, and nothing set since. */
   deleted = false
@@ -130,7 +126,7 @@ export class Session {
 
   /** Whose session this is could not be told: what is due stays due. */
   holdRenewal (): void {
-    this.renewable = false
+    this.renewalDue = false
   }
 
   options (attributes: SessionCookieOptions): void {
@@ -151,7 +147,7 @@ export class Session {
     this.cookie = 'unread'
     this.claims = this.currentLogin = this.values = this.born = this.insists = null
     this.currentNext = undefined
-    this.dirty = this.deleted = false
+    this.dirty = this.deleted = this.renewalDue = false
   }
 
   /**
@@ -176,7 +172,7 @@ export class Session {
   commit (reply: FastifyReply): void {
     if (this.cookie === 'unread') return
     try {
-      if (this.changed || this.insists !== null || this.renewalDue()) this.write(reply)
+      if (this.changed || this.insists !== null || this.renewalDue) this.write(reply)
       else if (this.cookie === 'invalid') this.clear(reply)
     } catch (error) {
       // A login or logout stands; values that cannot be kept do not. Those of the same session stay as they were.
@@ -186,34 +182,23 @@ export class Session {
   }
 
   private read (): void {
-    const token = this.kit.cookie.read(this.request)
-    if (token === undefined) {
-      this.cookie = 'absent'
-      return
-    }
-    const reading = this.kit.tokens.read(token)
-    if (reading.kind === 'invalid' || this.pastAbsoluteLimit(reading.claims)) {
-      this.cookie = 'invalid'
-      this.kit.onInvalid(this.request, this.kit.cookie.name, reading.kind === 'invalid' ? reading.reason : 'expired')
+    const now = this.kit.clock()
+    const claims = claimsIn(this.kit, this.request, now)
+    if (typeof claims === 'string') {
+      this.cookie = claims
       return
     }
     this.cookie = 'valid'
-    this.claims = reading.claims
-    this.born = reading.claims.born
-    this.currentNext = reading.claims.next
-    if (reading.claims.uid !== undefined) this.currentLogin = reading.claims as SessionClaims & LoginClaims
+    this.claims = claims
+    this.born = claims.born
+    this.currentNext = claims.next
+    if (claims.uid !== undefined) this.currentLogin = claims as SessionClaims & LoginClaims
+    this.renewalDue = this.isRenewalDue(claims, Math.floor(now / 1000))
   }
 
-  /** The limit may have been lowered since the token was signed. */
-  private pastAbsoluteLimit (claims: SessionClaims): boolean {
-    return (claims.born + this.kit.absoluteSeconds) * 1000 <= this.kit.clock()
-  }
-
-  private renewalDue (): boolean {
-    if (this.claims === null || !this.renewable) return false
-    const now = this.now()
-    return now - this.claims.iat > this.kit.idleSeconds / 2 &&
-      this.expiry(now, this.claims.born) > this.claims.exp &&
+  private isRenewalDue ({ iat, exp, born }: SessionClaims, now: number): boolean {
+    return now - iat > this.kit.idleSeconds / 2 &&
+      this.expiry(now, born) > exp &&
       this.request.routeOptions.config.login?.renew !== false &&
       !isHandshake(this.request)
   }
@@ -239,7 +224,7 @@ export class Session {
     this.cookie = cookie
     this.claims = claims
     this.valuesBefore = JSON.stringify(data)
-    this.dirty = false
+    this.dirty = this.renewalDue = false
     this.insists = null
   }
 

@@ -1,7 +1,7 @@
 import { Ajv } from 'ajv'
 import { createSigner, createVerifier, TokenError } from 'fast-jwt'
-import { LruMap } from 'toad-cache'
 import type { UserId } from './types.js'
+import { VerifiedTokens } from './verified-tokens.js'
 
 /** The login inside a token. `auth_time` in seconds since 1970 (OpenID Connect Core, section 2). */
 export interface LoginClaims {
@@ -16,7 +16,7 @@ export interface LoginClaims {
 }
 
 /** What every token carries: the cookie it counts in, and its times in seconds since 1970 (RFC 7519, section 4.1). */
-interface CommonClaims {
+export interface CommonClaims {
   readonly ck: string
   readonly aud?: string
   readonly iat: number
@@ -41,15 +41,18 @@ export interface RememberClaims extends CommonClaims, Omit<LoginClaims, 'fresh' 
 /** Why a token was not accepted; never what it said. */
 export type InvalidReason = 'malformed' | 'signature' | 'algorithm' | 'type' | 'claims' | 'expired'
 
-export type Reading<C> =
-  | { readonly kind: 'valid', readonly claims: C }
-  | { readonly kind: 'invalid', readonly reason: InvalidReason }
+type Valid<C> = { readonly kind: 'valid', readonly claims: C }
+
+export type Reading<C> = Valid<C> | { readonly kind: 'invalid', readonly reason: InvalidReason }
 
 /** Signs and verifies the tokens of one cookie. */
 export interface Tokens<C extends CommonClaims> {
   sign (claims: Omit<C, 'ck' | 'aud'>): string
-  /** Claims of a token that passed everything (shared between requests: not to be written to), or the reason why not. Never throws. */
-  read (token: string): Reading<C>
+  /**
+   * Claims of a token that passed everything (shared between requests and frozen), or the reason why not; `now` in milliseconds.
+   * Never throws.
+   */
+  read (token: string, now: number): Reading<C>
 }
 
 const seconds = { type: 'integer', minimum: 0, maximum: 8_640_000_000_000 }
@@ -80,10 +83,11 @@ export interface TokenSettings {
   cookieName: string
   audience: string | undefined
   cacheSize: number
-  clock: () => number
+  /** Counted from `born`, and less than the token itself says where it has been lowered since; `Infinity` for no such limit. */
+  absoluteSeconds: number
 }
 
-export function createTokens<K extends Kind> (kind: K, { secrets, cookieName, audience, cacheSize, clock }: TokenSettings): Tokens<ClaimsOf[K]> {
+export function createTokens<K extends Kind> (kind: K, { secrets, cookieName, audience, cacheSize, absoluteSeconds }: TokenSettings): Tokens<ClaimsOf[K]> {
   const { typ, required, dependencies, properties } = kinds[kind]
   const signer = createSigner({ key: secrets[0], algorithm: 'HS256', header: { alg: 'HS256', typ } })
   // fast-jwt's own cache hashes each token and hands the same mutable payload to everyone, so it stays off. Expiry is
@@ -97,15 +101,17 @@ export function createTokens<K extends Kind> (kind: K, { secrets, cookieName, au
     dependencies,
     properties: { ...properties, iat: seconds, exp: seconds, born: seconds, ck: { const: cookieName }, aud: audience === undefined ? false : { const: audience } }
   })
-  // Found by signature, as hashing 300 characters costs more than the rest of a hit; what counts is the whole text.
-  const verified = cacheSize > 0 ? new LruMap<{ token: string, reading: Reading<ClaimsOf[K]> }>(cacheSize) : undefined
+  const verified = cacheSize > 0 ? new VerifiedTokens<Valid<ClaimsOf[K]>>(cacheSize) : undefined
 
   return {
     sign: (claims) => signer({ ...ours, ...claims }),
-    read (token) {
-      const found = verified?.get(signatureOf(token))
-      const reading = found?.token === token ? found.reading : verify(token)
-      if (reading.kind === 'valid' && reading.claims.exp * 1000 <= clock()) return invalid.expired
+    read (token, now) {
+      const known = verified?.get(token)
+      const reading = known ?? verify(token)
+      if (reading.kind === 'invalid') return reading
+      const { exp, born } = reading.claims
+      if (Math.min(exp, born + absoluteSeconds) * 1000 <= now) return invalid.expired
+      if (known === undefined) verified?.add(token, reading)
       return reading
     }
   }
@@ -114,19 +120,17 @@ export function createTokens<K extends Kind> (kind: K, { secrets, cookieName, au
     const payload = payloadOf(token)
     if (typeof payload === 'string') return invalid[payload]
     if (!hasClaims(payload)) return invalid.claims
-    const reading: Reading<ClaimsOf[K]> = { kind: 'valid', claims: payload }
     Object.freeze(payload)
-    if (payload.exp * 1000 > clock()) verified?.set(signatureOf(token), { token, reading })
-    return reading
+    return { kind: 'valid', claims: payload }
   }
 
   /** The payload under the first secret that fits, or why there is none. */
   function payloadOf (token: string): object | InvalidReason {
-    if (!isCanonical(token)) return 'malformed'
     let reason: InvalidReason = 'malformed'
     for (const verifier of verifiers) {
       try {
-        return verifier(token) as object
+        const payload = verifier(token) as object
+        return CANONICAL.test(token) ? payload : 'malformed'
       } catch (error) {
         reason = reasonOf(error)
         if (reason !== 'signature') break
@@ -137,17 +141,10 @@ export function createTokens<K extends Kind> (kind: K, { secrets, cookieName, au
 }
 
 /**
- * The last character of a signature holds two unused bits: four spellings of it verify. Only the one we wrote counts, so that
- * a token text names one token.
+ * The last of the 43 characters of a signature stands for four bits, and the two it could hold besides are ignored: four
+ * spellings verify. Only the one we wrote counts (RFC 4648, section 3.5), so that a token has one text.
  */
-function isCanonical (token: string): boolean {
-  const signature = signatureOf(token)
-  return Buffer.from(signature, 'base64url').toString('base64url') === signature
-}
-
-function signatureOf (token: string): string {
-  return token.slice(token.lastIndexOf('.') + 1)
-}
+const CANONICAL = /[AEIMQUYcgkosw048]$/
 
 const invalid = {
   malformed: { kind: 'invalid', reason: 'malformed' },

@@ -47,7 +47,7 @@ t.test('a session known as verified ends when it is due', async (t) => {
   await visit((session) => session.set('cart', 1))
   const cookie = `session=${browser.cookie('session')}`
   const look = async () => (await visit((session) => session.get('cart'), { cookie })).json() as unknown
-  t.equal(await look(), 1)
+  for (let time = 0; time < 3; time++) t.equal(await look(), 1)
   clock.advance(99)
   t.equal(await look(), 1)
   clock.advance(1)
@@ -65,16 +65,18 @@ t.test('what counts for a user is asked at every request: loader, stamp and fing
     const response = await visit((_session, request) => request.getCurrentUser(), { 'user-agent': userAgent })
     return [(response.json() as { id: string } | null)?.id, setCookies(response).length]
   }
-  const signIn = () => visit((_session, _request, reply) => reply.loginUser(byId.get('ann')!, { redirectUrl: false }))
+  /** And comes back until the token is known as verified. */
+  const signIn = async () => {
+    await visit((_session, _request, reply) => reply.loginUser(byId.get('ann')!, { redirectUrl: false }))
+    for (let time = 0; time < 3; time++) t.same(await who(), ['ann', 0])
+  }
 
   await signIn()
-  t.same([await who(), await who()], [['ann', 0], ['ann', 0]])
   byId.get('ann')!.password = 'changed'
   t.same(await who(), [undefined, 1], 'another stamp')
   await signIn()
-  t.same([await who(), await who('another browser')], [['ann', 0], [undefined, 1]])
+  t.same(await who('another browser'), [undefined, 1])
   await signIn()
-  t.same(await who(), ['ann', 0])
   byId.delete('ann')
   t.same(await who(), [undefined, 1], 'the user is gone')
   t.equal(browser.cookie('session'), undefined)
