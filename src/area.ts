@@ -36,6 +36,8 @@ export interface Area {
   readonly records: Records | undefined
   readonly stamps: Stamps
   readonly fingerprints: Fingerprints
+  /** The login with digests of this user's stamp and this request's fingerprint, under the first secret. */
+  sealed (login: LoginClaims, user: LoginUser, request: FastifyRequest): LoginClaims
   currentUser (request: FastifyRequest): CurrentUser
   carrier (request: FastifyRequest): Carrier
   /** The reply of this request, where it is known. */
@@ -46,11 +48,9 @@ export interface Area {
 export type Comparison = 'off' | 'current' | 'old' | 'changed'
 
 export interface Stamps {
-  of (user: LoginUser): string | undefined
   compare (digest: string | undefined, user: LoginUser): Comparison
 }
 
 export interface Fingerprints {
-  of (request: FastifyRequest): string | undefined
   compare (digest: string | undefined, request: FastifyRequest): Comparison
 }

@@ -46,13 +46,19 @@ export function createArea (fastify: FastifyInstance, settings: LoginSettings, s
     },
     records: settings.store === undefined ? undefined : createRecords(settings.store, settings),
     stamps: {
-      of: (user) => userStamp === undefined ? undefined : stamps.digest(text('userStamp', userStamp(user))),
       compare: (digest, user): Comparison => userStamp === undefined ? 'off' : stamps.compare(digest, text('userStamp', userStamp(user)))
     },
     fingerprints: {
-      of: (request) => sessionProtection === false ? undefined : fingerprints.digest(text('fingerprint', fingerprint(request))),
       compare: (digest, request): Comparison => sessionProtection === false ? 'off' : fingerprints.compare(digest, text('fingerprint', fingerprint(request)))
     },
+    sealed: ({ uid, sid, auth_time, fresh = false }, user, request) => ({
+      uid,
+      sid,
+      auth_time,
+      fresh,
+      stamp: userStamp === undefined ? undefined : stamps.digest(text('userStamp', userStamp(user))),
+      fp: sessionProtection === false ? undefined : fingerprints.digest(text('fingerprint', fingerprint(request)))
+    }),
     currentUser: (request) => ((request as Carrying)[kCurrentUser] ??= new CurrentUser(area, request)),
     carrier: (request): Carrier => session === undefined ? new ExternalCarrier(request) : session.of(request),
     replyOf: (request) => (request as Carrying)[kReply] ?? null
@@ -71,19 +77,20 @@ export function createArea (fastify: FastifyInstance, settings: LoginSettings, s
     const current = (request as Carrying)[kCurrentUser]
     if (current === undefined) return
     if (current.ended.length > 0 && area.records !== undefined) {
-      return endRecords(current, request).then(() => finish(request, reply))
+      return endRecords(current, request, reply).then(() => finish(request, reply))
     }
     current.remembering?.commit(reply)
     if (current.noStore && !reply.hasHeader('cache-control')) reply.header('cache-control', 'no-store')
   }
 
   /** `session.delete()` cannot wait for the store, so the response does. Where that fails the login stands, cookies and all. */
-  async function endRecords (current: CurrentUser, request: FastifyRequest): Promise<void> {
+  async function endRecords (current: CurrentUser, request: FastifyRequest, reply: FastifyReply): Promise<void> {
     try {
       await area.records!.endEach(current.ended)
     } catch (error) {
       session!.of(request).discard()
       current.remember.discard()
+      varyOnCookie(reply)
       throw error
     } finally {
       current.ended = []

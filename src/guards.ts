@@ -1,14 +1,15 @@
 import type { FastifyReply, FastifyRequest, HookHandlerDoneFunction, LoginUser } from 'fastify'
 import { chooseAnswer } from './answers.js'
 import type { Area } from './area.js'
-import { CrossOriginError, ForbiddenError, FreshRequiredError, NoAnswerError, UnauthorizedError } from './errors.js'
+import { flash, handOver } from './denied.js'
+import { CrossOriginError, ForbiddenError, FreshRequiredError, UnauthorizedError } from './errors.js'
 import { isUpgrade } from './headers.js'
 import { checkArguments } from './option-schemas.js'
 import { isPromise, then } from './promises.js'
 import { isAt, locationOf } from './redirects.js'
 import type { OwnPage, Redirects } from './redirects.js'
 import type {
-  DeniedHandler, GuardAnonymousOptions, GuardFreshOptions, GuardHook, GuardOptions, MaybePromise, Message, VerifyHook
+  GuardAnonymousOptions, GuardFreshOptions, GuardHook, GuardOptions, MaybePromise, VerifyHook
 } from './types.js'
 
 /** What a login page answers; a guarded `DELETE /login` is something else. */
@@ -127,7 +128,7 @@ export function createGuards (area: Area, redirects: Redirects): Guards {
 
   function announce (verdict: 'anonymous' | 'stale', request: FastifyRequest): void {
     if (verdict === 'anonymous') events.emit('unauthorized', { request })
-    else events.emit('needsRefresh', { request, user: area.currentUser(request).loaded('')! })
+    else events.emit('needsRefresh', { request, user: area.currentUser(request).user! })
   }
 
   function answer (verdict: 'anonymous' | 'stale', request: FastifyRequest, reply: FastifyReply, demand: Demand, done: HookHandlerDoneFunction): void {
@@ -209,33 +210,4 @@ function statusFor (request: FastifyRequest): number {
 
 function errorFor (verdict: 'anonymous' | 'stale'): Error {
   return verdict === 'stale' ? new FreshRequiredError() : new UnauthorizedError()
-}
-
-/** Where `@fastify/flash` is registered, the login page can say why people are there. */
-function flash (request: FastifyRequest, message: Message): void {
-  const text = typeof message === 'function' ? message(request) : message
-  const flashing = request as { flash?: (type: string, message: string) => unknown }
-  if (text === false || typeof flashing.flash !== 'function') return
-  // Flash appends: somebody who never gets to the login page would fill the cookie with one message.
-  const { message: pending } = (request.session as { flash?: { message?: readonly string[] } } | null | undefined)?.flash ?? {}
-  if (pending?.includes(text) !== true) flashing.flash('message', text)
-}
-
-/**
- * Lets the application answer as in a handler: by sending, throwing, or returning what is to be sent. `reply.sent` turns true
- * only after async onSend hooks, so the call to `send` itself is what tells an answer from none.
- */
-async function handOver (handler: DeniedHandler, name: string, request: FastifyRequest, reply: FastifyReply): Promise<void> {
-  let answered = false
-  const { send } = reply
-  reply.send = function (payload) {
-    answered = true
-    reply.send = send
-    return send.call(reply, payload)
-  }
-  const returned = await handler(request, reply)
-  if (answered || reply.sent) return
-  reply.send = send
-  if (returned === undefined) throw new NoAnswerError(name)
-  reply.send(returned)
 }

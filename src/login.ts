@@ -15,6 +15,7 @@ import { locationOf } from './redirects.js'
 import type { Redirects } from './redirects.js'
 import { beginRemembering } from './remember.js'
 import { kindOf } from './schema.js'
+import { numericDate } from './tokens.js'
 import type { LoginClaims } from './tokens.js'
 import type { LoginUserOptions, LogoutUserOptions, UserId } from './types.js'
 import { idOf, isActive } from './users.js'
@@ -108,10 +109,8 @@ export function createLogin (area: Area, redirects: Redirects) {
   }
 
   function newLogin (uid: UserId, user: LoginUser, request: FastifyRequest, { fresh }: { fresh: boolean }): LoginClaims {
-    const stamp = area.stamps.of(user)
-    const fp = area.fingerprints.of(request)
-    const auth_time = Math.floor(settings.clock() / 1000)
-    return { uid, sid: randomBytes(16).toString('base64url'), auth_time, fresh, ...stamp === undefined ? {} : { stamp }, ...fp === undefined ? {} : { fp } }
+    const login = { uid, sid: randomBytes(16).toString('base64url'), auth_time: numericDate(settings.clock()), fresh }
+    return area.sealed(login, user, request)
   }
 
   /** The record of this login comes, those this browser had go. */

@@ -5,8 +5,8 @@ import type { createLogin } from './login.js'
 import { checkArguments } from './option-schemas.js'
 import { newToken } from './records.js'
 import { beginRemembering } from './remember.js'
-import { Session } from './session.js'
-import type { SessionKit } from './session.js'
+import { encodeSession } from './session-token.js'
+import type { SessionKit } from './session-token.js'
 import type { Login } from './types.js'
 import { idOf } from './users.js'
 
@@ -25,7 +25,7 @@ export function createMinting (area: Area, kit: SessionKit | undefined, { newLog
     const made = newLogin(id, user, request, { fresh })
     const login = authTime === undefined ? made : { ...made, auth_time: authTime }
     const remembered = days === null ? null : beginRemembering(area.remember, login, days, area.records && newToken())
-    const cookies = { [kit.cookie.name]: new Session(kit, request).encode(login, undefined, data).token }
+    const cookies = { [kit.cookie.name]: encodeSession(kit, request, { login, next: undefined, data, born: null }).token }
     await area.records?.create(login, remembered, request)
     if (remembered !== null) cookies[area.remember.cookie.name] = area.remember.tokens.sign(remembered)
     return cookies

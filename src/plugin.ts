@@ -28,7 +28,6 @@ export const fastifyLogin = fp(async function fastifyLogin (fastify: FastifyInst
   if (settings.session === 'external') claimExternalSession(fastify, scope)
   scope.hasLogin = true
 
-  await ensureCookies(fastify)
   const session = ridden ?? await ownSession(fastify, settings)
   const area = createArea(fastify, settings, session)
   const redirects = createRedirects({ ...settings, refreshUrl: settings.refreshUrl ?? settings.loginUrl })
@@ -114,6 +113,7 @@ async function ownSession (fastify: FastifyInstance, settings: LoginSettings): P
     if (!fastify.hasRequestDecorator('session')) {
       throw new InvalidOptionsError('fastify-login cannot start: session is \'external\', but no plugin has put a request.session there; register that plugin before')
     }
+    await ensureCookies(fastify)
     return undefined
   }
   return attachSession(fastify, { ...settings, ...settings.session })

@@ -12,7 +12,7 @@ const MAX_USER_AGENT = 512
 /** Logins whose last positive answer is remembered, with `storeCheckSeconds`. */
 const MAX_CHECKED = 10_000
 
-type Remembering = Pick<RememberClaims, 'uid' | 'sid' | 'exp' | 'tok'>
+type RememberedLogin = Pick<RememberClaims, 'uid' | 'sid' | 'exp' | 'tok'>
 
 /** What a presented remember cookie earns; `tok` where the response must carry a new single-use token. */
 export type Presented = { kind: 'restore', tok: string | undefined } | { kind: 'reuse' } | { kind: 'gone' }
@@ -53,7 +53,7 @@ export function createRecords (store: LoginStore, settings: LoginSettings) {
 
   return {
     /** Adds the record of a login that begins now, in place of others of this user; answers with the sids that had to make room. */
-    async create (login: LoginClaims, remembered: Remembering | null, request: Pick<FastifyRequest, 'headers'>, replaces: string[] = []): Promise<string[]> {
+    async create (login: LoginClaims, remembered: RememberedLogin | null, request: Pick<FastifyRequest, 'headers'>, replaces: string[] = []): Promise<string[]> {
       const now = clock()
       const record: LoginRecord = {
         sid: login.sid,
@@ -89,7 +89,7 @@ export function createRecords (store: LoginStore, settings: LoginSettings) {
     },
 
     /** Judges a remember token, and replaces it where the response can carry another. */
-    async present ({ uid, sid, exp, tok = '' }: Remembering, { replace, expiresAt }: { replace: boolean, expiresAt: number }): Promise<Presented> {
+    async present ({ uid, sid, exp, tok = '' }: RememberedLogin, { replace, expiresAt }: { replace: boolean, expiresAt: number }): Promise<Presented> {
       const now = clock()
       const fresh = replace ? newToken() : undefined
       const verdict = await ask('rotate', () => store.rotate(uid, sid, {

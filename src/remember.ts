@@ -1,6 +1,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { claimsIn } from './token-cookie.js'
 import type { TokenCookie } from './token-cookie.js'
+import { numericDate } from './tokens.js'
 import type { LoginClaims, RememberClaims } from './tokens.js'
 
 /** What all remember cookies of one area share. */
@@ -38,12 +39,13 @@ export class Remember {
 
   /** Goes on remembering; `tok` replaces the single-use token. */
   renew (claims: Remembering, stamp: string | undefined, tok: string | undefined): void {
-    this.pending = { ...this.renewed(claims), ...stamp === undefined ? {} : { stamp }, ...tok === undefined ? {} : { tok } }
+    const renewed = this.renewed(claims)
+    this.pending = { ...renewed, stamp: stamp ?? renewed.stamp, tok: tok ?? renewed.tok }
   }
 
   /** The same claims with their full lifetime again, as far as `maxDays` lets it and unless `renew` is off. */
   renewed (claims: Remembering): Remembering {
-    const iat = Math.floor(this.kit.clock() / 1000)
+    const iat = numericDate(this.kit.clock())
     if (!this.kit.renew) return { ...claims, iat }
     const limit = claims.born + Math.max(this.kit.maxDays, claims.days) * DAY_SECONDS
     return { ...claims, iat, exp: Math.max(claims.exp, Math.min(iat + claims.days * DAY_SECONDS, limit)) }
@@ -65,7 +67,7 @@ export class Remember {
       this.cookie = this.kit.cookie.read(this.request) === undefined ? 'absent' : 'invalid'
     }
     if (this.pending !== null && typeof this.pending !== 'string') {
-      this.kit.cookie.set(reply, this.kit.tokens.sign(this.pending), { maxAge: this.pending.exp - Math.floor(this.kit.clock() / 1000) })
+      this.kit.cookie.set(reply, this.kit.tokens.sign(this.pending), { maxAge: this.pending.exp - numericDate(this.kit.clock()) })
       this.held = this.pending
       this.cookie = 'valid'
     } else if (this.pending === 'clearAlways' || this.cookie === 'invalid' || (this.pending === 'clear' && this.cookie !== 'absent')) {
@@ -85,7 +87,7 @@ export class Remember {
 
 /** Claims of a remember cookie for a login made now. */
 export function beginRemembering (kit: Pick<RememberKit, 'clock'>, login: LoginClaims, days: number, tok: string | undefined): Remembering {
-  const iat = Math.floor(kit.clock() / 1000)
+  const iat = numericDate(kit.clock())
   const { uid, sid, auth_time, stamp } = login
-  return { uid, sid, days, iat, exp: iat + days * DAY_SECONDS, born: iat, auth_time, ...stamp === undefined ? {} : { stamp }, ...tok === undefined ? {} : { tok } }
+  return { uid, sid, days, iat, exp: iat + days * DAY_SECONDS, born: iat, auth_time, stamp, tok }
 }

@@ -1,8 +1,8 @@
-import type { FastifyInstance } from 'fastify'
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { InvalidOptionsError } from './errors.js'
 import type { SessionSettings } from './options.js'
-import type { Session, SessionKit } from './session.js'
-import type { FastifyRequest } from 'fastify'
+import type { SessionKit } from './session-token.js'
+import type { Session } from './session.js'
 
 /** The session of one registration, and how to get at it. */
 export interface AttachedSession {
@@ -13,7 +13,7 @@ export interface AttachedSession {
   /** The session of a request, if somebody asked for one. */
   opened (request: FastifyRequest): Session | undefined
   /** Runs before the session's cookie is written: the login that rides on it writes its own. */
-  beforeCommit: ((request: FastifyRequest, reply: import('fastify').FastifyReply) => void | Promise<void>) | undefined
+  beforeCommit: ((request: FastifyRequest, reply: FastifyReply) => void | Promise<void>) | undefined
 }
 
 /** What this package has registered in one scope; enclosing scopes are reached through `parent`. */

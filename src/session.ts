@@ -1,20 +1,13 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import { assertCookieFits } from './cookies.js'
 import { isHandshake } from './headers.js'
+import { encodeSession, expiry } from './session-token.js'
+import type { SessionKit } from './session-token.js'
 import { plain, valuesFrom } from './session-values.js'
 import type { Values } from './session-values.js'
 import { claimsIn } from './token-cookie.js'
-import type { TokenCookie } from './token-cookie.js'
+import { numericDate } from './tokens.js'
 import type { LoginClaims, SessionClaims } from './tokens.js'
 import type { SessionCookieOptions } from './types.js'
-
-/** What all sessions of one registration share. */
-export interface SessionKit extends TokenCookie<SessionClaims> {
-  readonly idleSeconds: number
-  readonly absoluteSeconds: number
-  /** The application ended the session itself; the login that rides on it ends too. */
-  onDrop: ((request: FastifyRequest) => void) | undefined
-}
 
 /**
  * The session of one request. Nothing is read before somebody asks, and the cookie is written once, in `commit`, if something
@@ -193,12 +186,12 @@ export class Session {
     this.born = claims.born
     this.currentNext = claims.next
     if (claims.uid !== undefined) this.currentLogin = claims as SessionClaims & LoginClaims
-    this.renewalDue = this.isRenewalDue(claims, Math.floor(now / 1000))
+    this.renewalDue = this.isRenewalDue(claims, numericDate(now))
   }
 
   private isRenewalDue ({ iat, exp, born }: SessionClaims, now: number): boolean {
     return now - iat > this.kit.idleSeconds / 2 &&
-      this.expiry(now, born) > exp &&
+      expiry(this.kit, now, born) > exp &&
       this.request.routeOptions.config.login?.renew !== false &&
       !isHandshake(this.request)
   }
@@ -228,33 +221,7 @@ export class Session {
     this.insists = null
   }
 
-  /** The cookie's value and what it says. @throws FST_LOGIN_COOKIE_TOO_LARGE */
-  encode (login: LoginClaims | null, next: string | undefined, data: { readonly [key: string]: unknown }) {
-    const iat = this.now()
-    const born = this.born ?? iat
-    const claims = {
-      ...login === null ? {} : loginClaims(login),
-      iat,
-      exp: this.expiry(iat, born),
-      born,
-      ...Object.keys(data).length === 0 ? {} : { data },
-      ...next === undefined ? {} : { next }
-    }
-    const token = this.kit.tokens.sign(claims)
-    assertCookieFits(this.kit.cookie, this.request, token, this.attributes, data)
-    return { token, claims: { ck: this.kit.cookie.name, ...claims } }
+  private encode (login: LoginClaims | null, next: string | undefined, data: { readonly [key: string]: unknown }) {
+    return encodeSession(this.kit, this.request, { login, next, data, born: this.born }, this.attributes)
   }
-
-  private expiry (now: number, born: number): number {
-    return Math.min(now + this.kit.idleSeconds, born + this.kit.absoluteSeconds)
-  }
-
-  private now (): number {
-    return Math.floor(this.kit.clock() / 1000)
-  }
-}
-
-/** Of claims that carry more, those of the login. */
-function loginClaims ({ uid, sid, auth_time, fresh = false, stamp, fp }: LoginClaims): LoginClaims {
-  return { uid, sid, auth_time, fresh, ...stamp === undefined ? {} : { stamp }, ...fp === undefined ? {} : { fp } }
 }

@@ -10,9 +10,9 @@ export interface LoginClaims {
   readonly auth_time: number
   readonly fresh?: boolean
   /** Keyed digest of `userStamp(user)`. */
-  readonly stamp?: string
+  readonly stamp?: string | undefined
   /** Keyed digest of `fingerprint(request)`. */
-  readonly fp?: string
+  readonly fp?: string | undefined
 }
 
 /** What every token carries: the cookie it counts in, and its times in seconds since 1970 (RFC 7519, section 4.1). */
@@ -27,15 +27,20 @@ export interface CommonClaims {
 
 export interface SessionClaims extends CommonClaims, Partial<LoginClaims> {
   /** The application's values; one level down, so that a key named `exp` is just a key. */
-  readonly data?: { readonly [key: string]: unknown }
+  readonly data?: { readonly [key: string]: unknown } | undefined
   /** Where to go after the login, with `nextIn: 'session'`. */
-  readonly next?: string
+  readonly next?: string | undefined
 }
 
 export interface RememberClaims extends CommonClaims, Omit<LoginClaims, 'fresh' | 'fp'> {
   readonly days: number
   /** Single-use token, with a store. */
-  readonly tok?: string
+  readonly tok?: string | undefined
+}
+
+/** A moment as tokens name it: milliseconds in, whole seconds out (RFC 7519, section 2). */
+export function numericDate (milliseconds: number): number {
+  return Math.floor(milliseconds / 1000)
 }
 
 /** Why a token was not accepted; never what it said. */
