@@ -1,5 +1,5 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import { claimsIn } from './token-cookie.js'
+import { readTokenCookie } from './token-cookie.js'
 import type { TokenCookie } from './token-cookie.js'
 import { numericDate } from './tokens.js'
 import type { LoginClaims, RememberClaims } from './tokens.js'
@@ -79,9 +79,10 @@ export class Remember {
   }
 
   private read (): void {
-    const claims = claimsIn(this.kit, this.request, this.kit.clock())
-    this.cookie = typeof claims === 'string' ? claims : 'valid'
-    this.held = typeof claims === 'string' ? null : claims
+    const reading = readTokenCookie(this.kit, this.request, this.kit.clock())
+    this.cookie = reading.kind
+    if (reading.kind === 'valid') this.held = reading.claims
+    if (reading.kind === 'invalid') this.kit.onInvalid(this.request, this.kit.cookie.name, reading.reason)
   }
 }
 

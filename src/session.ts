@@ -4,7 +4,7 @@ import { encodeSession, expiry } from './session-token.js'
 import type { SessionKit } from './session-token.js'
 import { plain, valuesFrom } from './session-values.js'
 import type { Values } from './session-values.js'
-import { claimsIn } from './token-cookie.js'
+import { readTokenCookie } from './token-cookie.js'
 import { numericDate } from './tokens.js'
 import type { LoginClaims, SessionClaims } from './tokens.js'
 import type { SessionCookieOptions } from './types.js'
@@ -28,7 +28,9 @@ export class Session {
   private dirty = false
   /** `clear`: a cookie goes out even if this request brought none; `renew`: even if nothing changed. */
   private insists: 'clear' | 'renew' | null = null
-  private renewalDue = false
+  private renewable = true
+  /** When the cookie was read, in milliseconds. */
+  private readAt = 0
   private attributes: SessionCookieOptions | undefined = undefined
   /** The session was deleted, and nothing set since. */
   deleted = false
@@ -117,9 +119,9 @@ export class Session {
     this.insists = 'clear'
   }
 
-  /** Whose session this is could not be told: what is due stays due. */
+  /** Whose session this is could not be told: a renewal that is due waits for the next request. */
   holdRenewal (): void {
-    this.renewalDue = false
+    this.renewable = false
   }
 
   options (attributes: SessionCookieOptions): void {
@@ -140,7 +142,7 @@ export class Session {
     this.cookie = 'unread'
     this.claims = this.currentLogin = this.values = this.born = this.insists = null
     this.currentNext = undefined
-    this.dirty = this.deleted = this.renewalDue = false
+    this.dirty = this.deleted = this.renewable = false
   }
 
   /**
@@ -165,7 +167,7 @@ export class Session {
   commit (reply: FastifyReply): void {
     if (this.cookie === 'unread') return
     try {
-      if (this.changed || this.insists !== null || this.renewalDue) this.write(reply)
+      if (this.changed || this.insists !== null || this.renewalDue()) this.write(reply)
       else if (this.cookie === 'invalid') this.clear(reply)
     } catch (error) {
       // A login or logout stands; values that cannot be kept do not. Those of the same session stay as they were.
@@ -175,23 +177,23 @@ export class Session {
   }
 
   private read (): void {
-    const now = this.kit.clock()
-    const claims = claimsIn(this.kit, this.request, now)
-    if (typeof claims === 'string') {
-      this.cookie = claims
-      return
-    }
-    this.cookie = 'valid'
+    this.readAt = this.kit.clock()
+    const reading = readTokenCookie(this.kit, this.request, this.readAt)
+    this.cookie = reading.kind
+    if (reading.kind === 'invalid') this.kit.onInvalid(this.request, this.kit.cookie.name, reading.reason)
+    if (reading.kind !== 'valid') return
+    const { claims } = reading
     this.claims = claims
     this.born = claims.born
     this.currentNext = claims.next
     if (claims.uid !== undefined) this.currentLogin = claims as SessionClaims & LoginClaims
-    this.renewalDue = this.isRenewalDue(claims, numericDate(now))
   }
 
-  private isRenewalDue ({ iat, exp, born }: SessionClaims, now: number): boolean {
-    return now - iat > this.kit.idleSeconds / 2 &&
-      expiry(this.kit, now, born) > exp &&
+  private renewalDue (): boolean {
+    if (this.claims === null || !this.renewable) return false
+    const { iat, exp, born } = this.claims
+    if (numericDate(this.readAt) - iat <= this.kit.idleSeconds / 2) return false
+    return expiry(this.kit, numericDate(this.kit.clock()), born) > exp &&
       this.request.routeOptions.config.login?.renew !== false &&
       !isHandshake(this.request)
   }
@@ -217,7 +219,7 @@ export class Session {
     this.cookie = cookie
     this.claims = claims
     this.valuesBefore = JSON.stringify(data)
-    this.dirty = this.renewalDue = false
+    this.dirty = false
     this.insists = null
   }
 

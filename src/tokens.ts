@@ -54,8 +54,8 @@ export type Reading<C> = Valid<C> | { readonly kind: 'invalid', readonly reason:
 export interface Tokens<C extends CommonClaims> {
   sign (claims: Omit<C, 'ck' | 'aud'>): string
   /**
-   * Claims of a token that passed everything (shared between requests and frozen), or the reason why not; `now` in milliseconds.
-   * Never throws.
+   * Claims of a token that passed everything, or the reason why not; `now` in milliseconds. Never throws. The claims are shared
+   * between requests: frozen, and what is inside `data` not to be handed out.
    */
   read (token: string, now: number): Reading<C>
 }
@@ -88,7 +88,7 @@ export interface TokenSettings {
   cookieName: string
   audience: string | undefined
   cacheSize: number
-  /** Counted from `born`, and less than the token itself says where it has been lowered since; `Infinity` for no such limit. */
+  /** A token ends so long after `born`, also one signed when the limit was higher; `Infinity` for no such limit. */
   absoluteSeconds: number
 }
 
@@ -115,8 +115,11 @@ export function createTokens<K extends Kind> (kind: K, { secrets, cookieName, au
       const reading = known ?? verify(token)
       if (reading.kind === 'invalid') return reading
       const { exp, born } = reading.claims
-      if (Math.min(exp, born + absoluteSeconds) * 1000 <= now) return invalid.expired
-      if (known === undefined) verified?.add(token, reading)
+      if (Math.min(exp, born + absoluteSeconds) * 1000 <= now) {
+        verified?.delete(token)
+        return invalid.expired
+      }
+      if (known === undefined) verified?.offer(token, reading)
       return reading
     }
   }
@@ -146,10 +149,10 @@ export function createTokens<K extends Kind> (kind: K, { secrets, cookieName, au
 }
 
 /**
- * The last of the 43 characters of a signature stands for four bits, and the two it could hold besides are ignored: four
- * spellings verify. Only the one we wrote counts (RFC 4648, section 3.5), so that a token has one text.
+ * A signature of 32 bytes as base64url writes it. The last of its 43 characters stands for four bits, and the two it could hold
+ * besides are ignored: four spellings verify. Only the one we wrote counts (RFC 4648, section 3.5), so that a token has one text.
  */
-const CANONICAL = /[AEIMQUYcgkosw048]$/
+const CANONICAL = /\.[\w-]{42}[AEIMQUYcgkosw048]$/
 
 const invalid = {
   malformed: { kind: 'invalid', reason: 'malformed' },

@@ -57,7 +57,7 @@ export interface JwtSessionOptions {
   idleSeconds?: number | undefined
   /** Seconds after which the session ends however busy it is. Must be > 0. @default 2592000 */
   absoluteSeconds?: number | undefined
-  /** Verified tokens kept in memory, each from its second request on; the least recently used leave first. `0` turns it off. @default 10000 */
+  /** Verified tokens kept in memory, each from about its second request on; the least recently used leave first. `0` turns it off. @default 10000 */
   verifiedCacheSize?: number | undefined
   /** Milliseconds since 1970; for tests. @default Date.now */
   clock?: (() => number) | undefined

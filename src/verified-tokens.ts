@@ -1,60 +1,81 @@
 import { LruMap } from 'toad-cache'
 
-/** What finds a token: 72 bits of its signature, as hashing 300 characters costs more than the rest of a hit. */
+/** What finds a token: the end of its signature, 70 bits, as hashing 300 characters costs more than the rest of a hit. */
 const KEY_LENGTH = 12
-/** Bytes to note first visits in, for each token that may be kept, and at most in all. */
-const BYTES_EACH = 16
-const MAX_BYTES = 2 ** 24
 
 /**
- * Tokens that passed everything; the least recently used leave first. A token is kept when it comes for the second time: what
- * is kept V8's garbage collector has to move twice, and for tokens that never come again that costs as much as verifying.
+ * Tokens that passed everything; the least recently used leave first. A token enters when it comes for the second time: V8's
+ * garbage collector moves what lives on, and for tokens that never come again that costs more than verifying them did.
  */
 export class VerifiedTokens<R> {
   private readonly kept: LruMap<{ token: string, reading: R }>
-  private readonly firstVisits: FirstVisits
+  private readonly visits: Visits
 
   constructor (size: number) {
     this.kept = new LruMap(size)
-    this.firstVisits = new FirstVisits(Math.min(size * BYTES_EACH, MAX_BYTES))
+    this.visits = new Visits(size)
   }
 
   get (token: string): R | undefined {
-    const found = this.kept.get(keyOf(token))
-    // Anybody can put another payload before a signature: what counts is the whole text.
-    return found?.token === token ? found.reading : undefined
-  }
-
-  add (token: string, reading: R): void {
     const key = keyOf(token)
-    if (!this.firstVisits.note(key)) this.kept.set(key, { token, reading })
-  }
-}
-
-/** Remembers without keeping anything alive: a bit for each. Who gets the bit of another counts as one who came before. */
-class FirstVisits {
-  private readonly bits: Uint8Array
-  private count = 0
-
-  constructor (bytes: number) {
-    this.bits = new Uint8Array(bytes)
+    const found = this.kept.get(key)
+    if (found === undefined) return undefined
+    // Anybody can put another payload before a signature: what counts is the whole text. Who has the signature has the token,
+    // and must not hold its place with anything else.
+    if (found.token === token) return found.reading
+    this.kept.delete(key)
+    return undefined
   }
 
-  /** Whether this was the first visit. Starts afresh before one bit in 64 is set: then hardly anybody is taken for another. */
-  note (key: string): boolean {
-    const place = Buffer.from(key, 'base64url').readUInt32LE()
-    const at = (place >>> 3) % this.bits.length
-    const bit = 1 << (place & 7)
-    if ((this.bits[at]! & bit) !== 0) return false
-    if (++this.count > this.bits.length / 8) {
-      this.bits.fill(0)
-      this.count = 1
-    }
-    this.bits[at]! |= bit
-    return true
+  /** A token that passed everything, with a signature of 32 bytes. */
+  offer (token: string, reading: R): void {
+    const key = keyOf(token)
+    // Copied, as the text is a slice of the Cookie header and would keep all of that.
+    if (this.visits.cameBefore(key)) this.kept.set(key, { token: Buffer.from(token).toString(), reading })
+  }
+
+  delete (token: string): void {
+    this.kept.delete(keyOf(token))
   }
 }
 
 function keyOf (token: string): string {
   return token.slice(-KEY_LENGTH)
+}
+
+/** Bytes for each visit of an era: one bit in 128 is set at its end, so that hardly anybody is taken for another. */
+const BYTES_EACH = 16
+const MAX_BYTES = 2 ** 26
+
+/** Who came before, without keeping anything alive: a Bloom filter with one hash, for this era and the last. */
+class Visits {
+  private current: Uint8Array
+  private last: Uint8Array
+  private count = 0
+  private readonly mostInEra: number
+
+  /** Remembers at least so many first visits. */
+  constructor (size: number) {
+    const bytes = Math.min(Math.max(size, 64) * BYTES_EACH, MAX_BYTES)
+    this.mostInEra = bytes / BYTES_EACH
+    this.current = new Uint8Array(bytes)
+    this.last = new Uint8Array(bytes)
+  }
+
+  /** Whether this visitor came before; from now on it did. */
+  cameBefore (key: string): boolean {
+    const hash = Buffer.from(key, 'base64url').readUInt32LE()
+    const at = (hash >>> 3) % this.current.length
+    const bit = 1 << (hash & 7)
+    if (((this.current[at]! | this.last[at]!) & bit) !== 0) return true
+    if (this.count === this.mostInEra) this.beginEra()
+    this.current[at]! |= bit
+    this.count++
+    return false
+  }
+
+  private beginEra (): void {
+    [this.current, this.last] = [this.last.fill(0), this.current]
+    this.count = 0
+  }
 }

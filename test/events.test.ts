@@ -160,6 +160,27 @@ t.test('on, once and off', async (t) => {
   t.strictSame(calls, ['first', 'once', 'left', 'last', 'first', 'last'])
 })
 
+t.test('a listener of invalidToken may ask who it is, and hears of it once', async (t) => {
+  const asks: { [how: string]: (request: FastifyRequest) => unknown } = {
+    'a value of the session': (request) => request.session.get('cart'),
+    'the login state': (request) => request.loginState,
+    'the user': (request) => request.getCurrentUser()
+  }
+  for (const cookie of ['session', '_remember']) {
+    for (const [how, ask] of Object.entries(asks)) {
+      const { app, lines } = await watched({ requestLoader: () => null })
+      const heard: unknown[] = []
+      app.login.on('invalidToken', ({ request, ...rest }) => {
+        heard.push(rest)
+        return ask(request)
+      })
+      t.match(await app.inject({ url: '/members', headers: { cookie: `${cookie}=garbage` } }), { statusCode: 302 })
+      t.strictSame(heard, [{ cookie, reason: 'malformed' }], `${cookie}, ${how}`)
+      t.notOk(lines.some(({ err }) => err?.message.includes('call stack')))
+    }
+  }
+})
+
 t.test('a listener that throws or rejects is logged, stops no other, and changes nothing', async (t) => {
   const { app, lines, ann, visitor } = await watched()
   const calls: string[] = []

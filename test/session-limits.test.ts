@@ -84,6 +84,15 @@ t.test('renewal counts on what was asked: a route that never asks extends nothin
   t.same((await look()).cart, null)
 })
 
+t.test('a clock that is set back while a request runs shortens no session', async (t) => {
+  const { clock, visit } = await start()
+  clock.advance(IDLE - 1)
+  t.same(setCookies(await visit((session) => {
+    session.get('cart')
+    clock.advance(-IDLE)
+  })), [])
+})
+
 t.test('a renewal that could not lengthen the session is left out', async (t) => {
   const { clock, look, token } = await start({ idleSeconds: 4000, absoluteSeconds: 4000 })
   clock.advance(3000)

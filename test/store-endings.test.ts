@@ -2,7 +2,7 @@ import t from 'tap'
 import type { LoginUser } from 'fastify'
 import type { LoginStore, LogoutUserOptions } from '../src/index.js'
 import { memoryStore } from '../src/stores/memory.js'
-import { Browser, build, setCookies, START } from './helpers.js'
+import { Browser, build, Clock, setCookies, START } from './helpers.js'
 import { listen, site } from './site.js'
 import type { Visitor } from './site.js'
 import { comeBack, copyAt, sidOf, siteOverStore } from './store-fixtures/over-store.js'
@@ -255,6 +255,26 @@ t.test('with the store down, session.delete() and session.regenerate() change no
       await laptop.does((request) => t.strictSame(request.session.data(), { cart: ['pear'] }))
       t.equal(await comeBack(laptop), 'ann')
     }
+  }
+})
+
+t.test('with the store down, the error page after session.delete() may look at the session, and renews nothing either', async (t) => {
+  const store = { ...memoryStore(), delete: async () => { throw new Error('connection lost') } }
+  const clock = new Clock()
+  for (const [known, looks] of [[true, true], [false, true], [true, false]]) {
+    const app = await build({ store, clock: clock.read, session: { idleSeconds: 100 } })
+    app.setErrorHandler((error: Error & { code: string }, request, reply) => {
+      return reply.code(503).send({ code: error.code, cart: looks ? request.session.get('cart') : 'pear' })
+    })
+    app.get('/delete', async (request) => {
+      if (known) await request.getCurrentUser()
+      request.session.delete()
+    })
+    const cookies = await app.login.cookiesFor({ id: 'ann' }, { data: { cart: 'pear' } })
+    clock.advance(60)
+    const response = await app.inject({ url: '/delete', cookies })
+    t.strictSame([response.statusCode, response.json(), response.headers['set-cookie'], response.headers.vary],
+      [503, { code: 'FST_LOGIN_STORE_FAILED', cart: 'pear' }, undefined, 'Cookie'])
   }
 })
 

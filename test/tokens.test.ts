@@ -143,11 +143,25 @@ t.test('the cache stays within its size, and the least recently used leaves firs
   t.end()
 })
 
-t.test('as many browsers as there is room for, coming in turn, are all known from their third visit on', (t) => {
-  const tokens = session({ cacheSize: 500 })
-  const browsers = Array.from({ length: 500 }, (_, i) => tokens.sign({ ...times, data: { i } }))
-  const [, second, third] = [1, 2, 3].map(() => browsers.map((token) => tokens.read(token, now)))
-  t.ok(third!.every((reading, i) => reading === second![i]))
+t.test('as many browsers as there is room for, coming in turn, are all known from their third visit on, whoever came before', (t) => {
+  for (const strangers of [0, 300, 750, 1100]) {
+    const tokens = session({ cacheSize: 500 })
+    for (let i = 0; i < strangers; i++) tokens.read(tokens.sign({ ...times, data: { stranger: i } }), now)
+    const browsers = Array.from({ length: 400 }, (_, i) => tokens.sign({ ...times, data: { i } }))
+    const [, second, third] = [1, 2, 3].map(() => browsers.map((token) => tokens.read(token, now)))
+    t.equal(third!.filter((reading, i) => reading === second![i]).length, 400, `after ${strangers} strangers`)
+  }
+  t.end()
+})
+
+t.test('a cache for few knows those few', (t) => {
+  const tokens = session({ cacheSize: 1 })
+  const [a, b] = ['a', 'b'].map((name) => tokens.sign({ ...times, data: { name } })) as [string, string]
+  tokens.read(a, now)
+  for (let i = 0; i < 40; i++) tokens.read(tokens.sign({ ...times, data: { i } }), now)
+  t.equal(tokens.read(a, now), tokens.read(a, now))
+  t.not(tokens.read(b, now), tokens.read(a, now))
+  t.ok(knows(tokens, a))
   t.end()
 })
 
@@ -173,6 +187,31 @@ t.test('tokens that failed never enter, and push nobody out', (t) => {
     for (let time = 0; time < 3; time++) t.notOk(bad.some((token) => tokens.read(token, now).kind === 'valid'))
   }
   t.same(good.map((token, i) => tokens.read(token, now) === readings[i]), [true, true, true])
+  t.end()
+})
+
+t.test('failed tokens are no visits: they do not make anybody unknown again', (t) => {
+  const tokens = session({ cacheSize: 64 })
+  const good = tokens.sign(times)
+  const stranger = session({ secrets: [Buffer.from(OTHER_SECRET)] })
+  tokens.read(good, now)
+  for (let i = 0; i < 500; i++) tokens.read(stranger.sign({ ...times, data: { i } }), now)
+  tokens.read(good, now)
+  t.ok(knows(tokens, good))
+  t.end()
+})
+
+t.test('whoever has an expired token cannot hold a place with it, or with anything that ends like it', (t) => {
+  const dead = (tokens: ReturnType<typeof session>, token: string) => [() => tokens.read(token, now + 60_000), () => tokens.read(`x.y.${token.slice(-43)}`, now)]
+  for (const which of [0, 1]) {
+    const tokens = session({ cacheSize: 2 })
+    const [old, good, other] = ['old', 'good', 'other'].map((name) => tokens.sign({ ...times, exp: name === 'old' ? seconds + 60 : seconds + 80, data: { name } })) as [string, string, string]
+    learn(tokens, old)
+    const reading = learn(tokens, good)
+    t.equal((dead(tokens, old)[which]!() as { kind: string }).kind, 'invalid')
+    learn(tokens, other)
+    t.equal(tokens.read(good, now), reading)
+  }
   t.end()
 })
 
