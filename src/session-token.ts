@@ -21,11 +21,16 @@ export interface SessionContent {
   readonly born: number | null
 }
 
-/** The cookie's value and what it says; claims that say nothing are left out. @throws FST_LOGIN_COOKIE_TOO_LARGE */
+/** The cookie's value and what it says; JSON leaves out what is undefined. @throws FST_LOGIN_COOKIE_TOO_LARGE */
 export function encodeSession (kit: SessionKit, request: FastifyRequest, { login, next, data, born }: SessionContent, attributes?: SessionCookieOptions) {
   const iat = numericDate(kit.clock())
   const claims = {
-    ...login === null ? {} : loginClaims(login),
+    uid: login?.uid,
+    sid: login?.sid,
+    auth_time: login?.auth_time,
+    fresh: login?.fresh,
+    stamp: login?.stamp,
+    fp: login?.fp,
     iat,
     exp: expiry(kit, iat, born ?? iat),
     born: born ?? iat,
@@ -40,9 +45,4 @@ export function encodeSession (kit: SessionKit, request: FastifyRequest, { login
 /** When a token of this session ends that is written now. All in seconds. */
 export function expiry ({ idleSeconds, absoluteSeconds }: SessionKit, now: number, born: number): number {
   return Math.min(now + idleSeconds, born + absoluteSeconds)
-}
-
-/** Of claims that carry more, those of the login. */
-function loginClaims ({ uid, sid, auth_time, fresh = false, stamp, fp }: LoginClaims): LoginClaims {
-  return { uid, sid, auth_time, fresh, stamp, fp }
 }

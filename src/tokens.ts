@@ -8,7 +8,7 @@ export interface LoginClaims {
   readonly uid: UserId
   readonly sid: string
   readonly auth_time: number
-  readonly fresh?: boolean
+  readonly fresh?: boolean | undefined
   /** Keyed digest of `userStamp(user)`. */
   readonly stamp?: string | undefined
   /** Keyed digest of `fingerprint(request)`. */
@@ -25,7 +25,10 @@ export interface CommonClaims {
   readonly born: number
 }
 
-export interface SessionClaims extends CommonClaims, Partial<LoginClaims> {
+/** With a login, all of its claims that must be there; without one, none. */
+type MaybeLoginClaims = { readonly [K in keyof LoginClaims]?: LoginClaims[K] | undefined }
+
+export interface SessionClaims extends CommonClaims, MaybeLoginClaims {
   /** The application's values; one level down, so that a key named `exp` is just a key. */
   readonly data?: { readonly [key: string]: unknown } | undefined
   /** Where to go after the login, with `nextIn: 'session'`. */
@@ -98,7 +101,6 @@ export function createTokens<K extends Kind> (kind: K, { secrets, cookieName, au
   // fast-jwt's own cache hashes each token and hands the same mutable payload to everyone, so it stays off. Expiry is
   // checked here, by `clock`, on hits and misses alike; fast-jwt would throw a RangeError at an absurd exp.
   const verifiers = secrets.map((key) => createVerifier({ key, algorithms: ['HS256'], checkTyp: typ, cache: false, ignoreExpiration: true }))
-  const ours = audience === undefined ? { ck: cookieName } : { ck: cookieName, aud: audience }
   // Its schema is ours and constant: checking that against the meta-schema is most of what a start would cost.
   const hasClaims = new Ajv({ meta: false, validateSchema: false }).compile<ClaimsOf[K]>({
     type: 'object',
@@ -109,7 +111,7 @@ export function createTokens<K extends Kind> (kind: K, { secrets, cookieName, au
   const verified = cacheSize > 0 ? new VerifiedTokens<Valid<ClaimsOf[K]>>(cacheSize) : undefined
 
   return {
-    sign: (claims) => signer({ ...ours, ...claims }),
+    sign: (claims) => signer({ ck: cookieName, aud: audience, ...claims }),
     read (token, now) {
       const known = verified?.get(token)
       const reading = known ?? verify(token)
@@ -149,10 +151,11 @@ export function createTokens<K extends Kind> (kind: K, { secrets, cookieName, au
 }
 
 /**
- * A signature of 32 bytes as base64url writes it. The last of its 43 characters stands for four bits, and the two it could hold
- * besides are ignored: four spellings verify. Only the one we wrote counts (RFC 4648, section 3.5), so that a token has one text.
+ * The last of the 43 characters of a signature stands for four bits, and the two it could hold besides are ignored: four
+ * spellings verify, and nothing outside the alphabet does. Only the one we wrote counts (RFC 4648, section 3.5), so that a token
+ * has one text.
  */
-const CANONICAL = /\.[\w-]{42}[AEIMQUYcgkosw048]$/
+const CANONICAL = /[AEIMQUYcgkosw048]$/
 
 const invalid = {
   malformed: { kind: 'invalid', reason: 'malformed' },
