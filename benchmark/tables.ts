@@ -33,7 +33,7 @@ export interface Table {
 type MakeTable = (quick: boolean) => Promise<Table>
 
 const full: Pace = { generations: 3, warmup: 40_000, rounds: 12, slice: { ms: 400 } }
-const short: Pace = { generations: 1, warmup: 15_000, rounds: 5, slice: { ms: 200 } }
+const short: Pace = { generations: 1, warmup: 6000, rounds: 3, slice: { ms: 150 } }
 
 const times = (ratio: number) => `${ratio.toFixed(2)} ×`
 const micros = (value: number) => `${value.toFixed(1)} µs`
@@ -70,8 +70,8 @@ const hot: MakeTable = async (quick) => {
 }
 
 const cold: MakeTable = async (quick) => {
-  const amount = 3000
-  const pace: Pace = quick ? { ...short, rounds: 5, slice: { amount } } : { ...full, slice: { amount } }
+  const amount = quick ? 1500 : 3000
+  const pace: Pace = quick ? { ...short, slice: { amount } } : { ...full, slice: { amount } }
   const names: Name[] = ['cookie', 'guarded', 'jwt', ...quick ? [] : ['secureSession' as const]]
   const prepare = minted(() => pace.warmup + pace.rounds * amount + (pace.rounds + 1) * CONNECTIONS)
   const results = await race(names.map((name) => ({ name })), prepare, pace)
@@ -97,7 +97,7 @@ const cold: MakeTable = async (quick) => {
 
 const users: MakeTable = async (quick) => {
   const settings = { verifiedCacheSize: 200_000 }
-  const amounts = quick ? [1, 100, 10_000] : [1, 100, 10_000, 100_000]
+  const amounts = quick ? [1, 100, 3000] : [1, 100, 10_000, 100_000]
   const largest = amounts.at(-1)!
   const entrants: Entrant[] = [
     ...amounts.map((amount): Entrant => ({ name: 'guarded', key: String(amount), title: `**${whole(amount)} users**`, users: amount, settings })),
@@ -204,8 +204,8 @@ const storesTable: MakeTable = async (quick) => {
 }
 
 const memory: MakeTable = async (quick) => {
-  const total = quick ? 60_000 : 1_000_000
-  const batch = 20_000
+  const batch = quick ? 5000 : 20_000
+  const total = quick ? 10_000 : 1_000_000
   const load = new Helper('./load.ts')
   const server = new Server({ name: 'guarded' }, ['--expose-gc'])
   const minter = new Server({ name: 'guarded' })
