@@ -34,8 +34,10 @@ export interface Area {
   readonly remember: RememberKit
   /** Server-side login records; absent without a `store`. */
   readonly records: Records | undefined
-  readonly stamps: Stamps
-  readonly fingerprints: Fingerprints
+  /** How this user's stamp compares with its digest in a token. */
+  compareStamp (digest: string | undefined, user: LoginUser): Comparison
+  /** How this request's fingerprint compares with its digest in a token. */
+  compareFingerprint (digest: string | undefined, request: FastifyRequest): Comparison
   /** The login with digests of this user's stamp and this request's fingerprint, under the first secret. */
   sealed (login: LoginClaims, user: LoginUser, request: FastifyRequest): LoginClaims
   currentUser (request: FastifyRequest): CurrentUser
@@ -46,11 +48,3 @@ export interface Area {
 
 /** How a value of now compares with its digest in a token. `off`: nothing to compare. */
 export type Comparison = 'off' | 'current' | 'old' | 'changed'
-
-export interface Stamps {
-  compare (digest: string | undefined, user: LoginUser): Comparison
-}
-
-export interface Fingerprints {
-  compare (digest: string | undefined, request: FastifyRequest): Comparison
-}

@@ -1,5 +1,5 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
-import type { Area, Carrier, Comparison } from './area.js'
+import type { Area, Carrier } from './area.js'
 import { createCookie } from './cookies.js'
 import { CurrentUser } from './current-user.js'
 import { createDigests } from './digests.js'
@@ -22,10 +22,7 @@ export function createArea (fastify: FastifyInstance, settings: LoginSettings, s
 
   const { secrets, audience, clock } = settings
   const events = createEvents(fastify.log)
-  const onInvalid: RememberKit['onInvalid'] = (request, cookie, reason) => {
-    request.log.debug({ cookie, reason }, 'a cookie held no valid token and is cleared')
-    events.emit('invalidToken', { request, cookie, reason })
-  }
+  const onInvalid: RememberKit['onInvalid'] = (request, cookie, reason) => { events.emit('invalidToken', { request, cookie, reason }) }
   const { cookieName, days, maxDays, renew } = settings.remember
   const stamps = createDigests(secrets, 'stamp')
   const fingerprints = createDigests(secrets, 'fingerprint')
@@ -45,12 +42,8 @@ export function createArea (fastify: FastifyInstance, settings: LoginSettings, s
       onInvalid
     },
     records: settings.store === undefined ? undefined : createRecords(settings.store, settings),
-    stamps: {
-      compare: (digest, user): Comparison => userStamp === undefined ? 'off' : stamps.compare(digest, text('userStamp', userStamp(user)))
-    },
-    fingerprints: {
-      compare: (digest, request): Comparison => sessionProtection === false ? 'off' : fingerprints.compare(digest, text('fingerprint', fingerprint(request)))
-    },
+    compareStamp: (digest, user) => userStamp === undefined ? 'off' : stamps.compare(digest, text('userStamp', userStamp(user))),
+    compareFingerprint: (digest, request) => sessionProtection === false ? 'off' : fingerprints.compare(digest, text('fingerprint', fingerprint(request))),
     sealed: ({ uid, sid, auth_time, fresh = false }, user, request) => ({
       uid,
       sid,

@@ -5,7 +5,7 @@ import { findUser } from './find-user.js'
 import { isPromise, then } from './promises.js'
 import { Remember } from './remember.js'
 import { numericDate } from './tokens.js'
-import type { LoginClaims } from './tokens.js'
+import type { LoginId } from './tokens.js'
 import type { LoginState, MaybePromise, UserId } from './types.js'
 import { idOf } from './users.js'
 
@@ -14,10 +14,6 @@ type Outcome = { kind: 'unloaded' } | { kind: 'loading', user: Promise<LoginUser
 
 const UNLOADED: Outcome = { kind: 'unloaded' }
 const NONE: readonly LoginId[] = []
-const ANONYMOUS: Known = { kind: 'anonymous' }
-
-/** What names a login. */
-export type LoginId = Pick<LoginClaims, 'uid' | 'sid'>
 
 /**
  * Who is asking? Session cookie, else remember cookie, else `requestLoader`; the loader runs at most once per request, and
@@ -116,7 +112,7 @@ export class CurrentUser {
   }
 
   signedOut (): void {
-    this.outcome = ANONYMOUS
+    this.outcome = { kind: 'anonymous' }
   }
 
   /** The logins this browser carries: that of the session first, then the remembered one where it is another. */

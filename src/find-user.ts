@@ -32,10 +32,10 @@ function admit (current: CurrentUser, login: LoginClaims, user: LoginUser | null
   if (current.overtaken) return user
   if (user === null) return end(current)
   const { area, request, carrier } = current
-  const stamp = area.stamps.compare(login.stamp, user)
+  const stamp = area.compareStamp(login.stamp, user)
   if (stamp === 'changed') return end(current)
   if (!isActive(user)) return null
-  const fingerprint = area.fingerprints.compare(login.fp, request)
+  const fingerprint = area.compareFingerprint(login.fp, request)
   if (fingerprint === 'changed') return protect(current, login, user)
   if (stamp === 'old' || fingerprint === 'old') carrier.refresh(area.sealed(login, user, request))
   return user
@@ -63,7 +63,7 @@ function protect (current: CurrentUser, login: LoginClaims, user: LoginUser): Ma
 function byRemember (current: CurrentUser, remembered: Remembering): MaybePromise<LoginUser | null> {
   const { area, request } = current
   return then(current.byId(remembered.uid), (user) => {
-    if (user === null || area.stamps.compare(remembered.stamp, user) === 'changed') return end(current)
+    if (user === null || area.compareStamp(remembered.stamp, user) === 'changed') return end(current)
     if (!isActive(user)) return null
     const { records } = area
     if (records === undefined) return restore(current, remembered, user, undefined)

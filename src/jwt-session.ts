@@ -41,7 +41,7 @@ export async function attachSession (fastify: FastifyInstance, settings: Session
     idleSeconds,
     absoluteSeconds,
     clock,
-    onInvalid: (request, cookie, reason) => request.log.debug({ cookie, reason }, 'a cookie held no valid token and is cleared'),
+    onInvalid: undefined,
     onDrop: undefined
   }
   const kState = Symbol('fastify-login.session')

@@ -1,7 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import type { FastifyReply, FastifyRequest, LoginUser } from 'fastify'
 import type { Area } from './area.js'
-import type { LoginId } from './current-user.js'
 import { assertCookieFits } from './cookies.js'
 import {
   HeadersSentError, InactiveUserError, InvalidOptionsError, InvalidRememberError, StoreFailedError, StoreRequiredError, UnauthorizedError
@@ -16,7 +15,7 @@ import type { Redirects } from './redirects.js'
 import { beginRemembering } from './remember.js'
 import { kindOf } from './schema.js'
 import { numericDate } from './tokens.js'
-import type { LoginClaims } from './tokens.js'
+import type { LoginClaims, LoginId } from './tokens.js'
 import type { LoginUserOptions, LogoutUserOptions, UserId } from './types.js'
 import { idOf, isActive } from './users.js'
 
@@ -64,13 +63,13 @@ export function createLogin (area: Area, redirects: Redirects) {
     const { request } = reply
     const scope = options.scope ?? 'this'
     const current = area.currentUser(request)
-    const here = area.currentUser(request).logins()
+    const here = current.logins()
     const [login] = here
     const ended = scope === 'this' ? [] : await endElsewhere(scope, login, request)
     if (scope === 'others') return
 
     const user = login === undefined || !events.heard('logout') ? null : userForLogout(request, login.uid)
-    if (area.records !== undefined) for (const { uid, sid } of here) if (!ended.includes(sid)) await area.records.end(uid, sid)
+    if (area.records !== undefined) await area.records.endEach(here.filter(({ sid }) => !ended.includes(sid)))
     const begun = current.carrier.begin(null, settings.keepOnLogout)
     if (isPromise(begun)) await begun
     // A cookie on another path does not come with this request, and must go all the same. But a page of another site, whose
@@ -119,7 +118,7 @@ export function createLogin (area: Area, redirects: Redirects) {
     const replaces = before.filter(({ uid }) => uid === login.uid).map(({ sid }) => sid)
     const evicted = await records.create(login, remembered, request, replaces)
     try {
-      for (const { uid, sid } of before) if (uid !== login.uid) await records.end(uid, sid)
+      await records.endEach(before.filter(({ uid }) => uid !== login.uid))
     } catch (error) {
       await records.end(login.uid, login.sid).catch(() => {})
       throw error

@@ -4,7 +4,7 @@ import { LruMap } from 'toad-cache'
 import { StoreFailedError } from './errors.js'
 import type { LoginSettings } from './options.js'
 import type { LoginRecord, LoginStore } from './stores/types.js'
-import type { LoginClaims, RememberClaims } from './tokens.js'
+import type { LoginClaims, LoginId, RememberClaims } from './tokens.js'
 import type { UserId } from './types.js'
 
 const MINUTE = 60_000
@@ -109,7 +109,7 @@ export function createRecords (store: LoginStore, settings: LoginSettings) {
     end,
 
     /** Ends these logins, one after the other. */
-    async endEach (logins: readonly Pick<LoginClaims, 'uid' | 'sid'>[]): Promise<void> {
+    async endEach (logins: readonly LoginId[]): Promise<void> {
       for (const { uid, sid } of logins) await end(uid, sid)
     },
 

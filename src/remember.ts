@@ -1,5 +1,5 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import { readTokenCookie } from './token-cookie.js'
+import { readTokenCookie, tellInvalid } from './token-cookie.js'
 import type { TokenCookie } from './token-cookie.js'
 import { numericDate } from './tokens.js'
 import type { LoginClaims, RememberClaims } from './tokens.js'
@@ -82,7 +82,7 @@ export class Remember {
     const reading = readTokenCookie(this.kit, this.request, this.kit.clock())
     this.cookie = reading.kind
     if (reading.kind === 'valid') this.held = reading.claims
-    if (reading.kind === 'invalid') this.kit.onInvalid(this.request, this.kit.cookie.name, reading.reason)
+    if (reading.kind === 'invalid') tellInvalid(this.kit, this.request, reading.reason)
   }
 }
 

@@ -4,7 +4,7 @@ import { encodeSession, expiry } from './session-token.js'
 import type { SessionKit } from './session-token.js'
 import { plain, valuesFrom } from './session-values.js'
 import type { Values } from './session-values.js'
-import { readTokenCookie } from './token-cookie.js'
+import { readTokenCookie, tellInvalid } from './token-cookie.js'
 import { numericDate } from './tokens.js'
 import type { LoginClaims, SessionClaims } from './tokens.js'
 import type { SessionCookieOptions } from './types.js'
@@ -29,7 +29,7 @@ export class Session {
   /** `clear`: a cookie goes out even if this request brought none; `renew`: even if nothing changed. */
   private insists: 'clear' | 'renew' | null = null
   private renewable = true
-  /** When the cookie was read, in milliseconds. */
+  /** When the cookie was read, in milliseconds: the clock is asked once where no renewal is due. */
   private readAt = 0
   private attributes: SessionCookieOptions | undefined = undefined
   /** The session was deleted, and nothing set since. */
@@ -180,7 +180,7 @@ export class Session {
     this.readAt = this.kit.clock()
     const reading = readTokenCookie(this.kit, this.request, this.readAt)
     this.cookie = reading.kind
-    if (reading.kind === 'invalid') this.kit.onInvalid(this.request, this.kit.cookie.name, reading.reason)
+    if (reading.kind === 'invalid') tellInvalid(this.kit, this.request, reading.reason)
     if (reading.kind !== 'valid') return
     const { claims } = reading
     this.claims = claims

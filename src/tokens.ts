@@ -15,6 +15,9 @@ export interface LoginClaims {
   readonly fp?: string | undefined
 }
 
+/** What names a login. */
+export type LoginId = Pick<LoginClaims, 'uid' | 'sid'>
+
 /** What every token carries: the cookie it counts in, and its times in seconds since 1970 (RFC 7519, section 4.1). */
 export interface CommonClaims {
   readonly ck: string
@@ -99,7 +102,7 @@ export function createTokens<K extends Kind> (kind: K, { secrets, cookieName, au
   const { typ, required, dependencies, properties } = kinds[kind]
   const signer = createSigner({ key: secrets[0], algorithm: 'HS256', header: { alg: 'HS256', typ } })
   // fast-jwt's own cache hashes each token and hands the same mutable payload to everyone, so it stays off. Expiry is
-  // checked here, by `clock`, on hits and misses alike; fast-jwt would throw a RangeError at an absurd exp.
+  // checked here, by the time given, on hits and misses alike; fast-jwt would throw a RangeError at an absurd exp.
   const verifiers = secrets.map((key) => createVerifier({ key, algorithms: ['HS256'], checkTyp: typ, cache: false, ignoreExpiration: true }))
   // Its schema is ours and constant: checking that against the meta-schema is most of what a start would cost.
   const hasClaims = new Ajv({ meta: false, validateSchema: false }).compile<ClaimsOf[K]>({

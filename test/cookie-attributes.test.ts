@@ -6,7 +6,7 @@ import t from 'tap'
 import type { Test } from 'tap'
 import fastifyLogin, { jwtSession } from '../src/index.js'
 import type { CookieAttributes, FastifyLoginOptions, JwtSessionOptions } from '../src/index.js'
-import { Browser, build, buildSession, captureLog, people, SECRET, setCookies, visitor } from './helpers.js'
+import { Browser, build, buildSession, captureLog, people, SECRET, setCookies, START, visitor } from './helpers.js'
 
 const HTTPS = { 'x-forwarded-proto': 'https' }
 
@@ -116,7 +116,7 @@ t.test('parseOptions of @fastify/cookie do not leak into our cookies', async (t)
   const { byId, userLoader } = people()
   const app = Fastify()
   await app.register(cookiePlugin, { secret: 'the secret of the cookie plugin', parseOptions })
-  await app.register(fastifyLogin, { secret: SECRET, userLoader })
+  await app.register(fastifyLogin, { secret: SECRET, userLoader, clock: () => START })
   app.post('/login', async (_request, reply) => reply.loginUser(byId.get('ann')!, { remember: 1 }))
   app.post('/logout', async (_request, reply) => {
     await reply.logoutUser()
@@ -143,7 +143,7 @@ t.test('both cookies have the attributes of cookie, each changed by its own', as
     remember: { cookieName: 'stay', cookie: { httpOnly: false, priority: undefined }, days: 2 }
   }
   const { byId, userLoader } = people()
-  const app = await build({ ...options, userLoader })
+  const app = await build({ ...options, userLoader, clock: () => START })
   app.post('/login', async (_request, reply) => reply.loginUser(byId.get('ann')!, { remember: true }))
   t.same(lines(await app.inject({ method: 'POST', url: '/login' })), [
     'session=…; Domain=shop.example; Path=/shop; HttpOnly; Priority=Low; SameSite=Lax',
