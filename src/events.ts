@@ -1,8 +1,8 @@
 import { EventEmitter } from 'node:events'
 import { channel } from 'node:diagnostics_channel'
 import type { FastifyBaseLogger, FastifyRequest, LoginUser } from 'fastify'
-import type { InvalidReason } from './tokens.js'
-import type { UserId } from './types.js'
+import type { InvalidReason } from './tokens/tokens.js'
+import type { UserId } from './options/options.js'
 
 interface UserEvent {
   request: FastifyRequest

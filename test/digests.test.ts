@@ -1,5 +1,5 @@
 import t from 'tap'
-import { createDigests } from '../src/digests.js'
+import { createDigests } from '../src/tokens/digests.js'
 import { OTHER_SECRET, SECRET } from './helpers.js'
 
 const first = Buffer.from(SECRET)

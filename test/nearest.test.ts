@@ -1,5 +1,5 @@
 import t from 'tap'
-import { nearest } from '../src/nearest.js'
+import { nearest } from '../src/options/did-you-mean.js'
 
 const known = ['secret', 'userLoader', 'idleSeconds', 'session', 'absoluteSeconds', 'ab']
 

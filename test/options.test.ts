@@ -4,8 +4,8 @@ import t from 'tap'
 import fastifyLogin, { jwtSession } from '../src/index.js'
 import type { CookieAttributes, FastifyLoginOptions, JwtSessionOptions, LoginSessionOptions, RememberOptions } from '../src/index.js'
 import { SECRET_COMMAND } from '../src/errors.js'
-import { loginSettings, sessionSettings } from '../src/options.js'
-import { createTokens } from '../src/tokens.js'
+import { loginSettings, sessionSettings } from '../src/options/settings.js'
+import { createTokens } from '../src/tokens/tokens.js'
 import { captureLog, people, SECRET, visitor } from './helpers.js'
 
 const { userLoader } = people()

@@ -1,6 +1,6 @@
 import t from 'tap'
-import { createTokens } from '../src/tokens.js'
-import type { TokenSettings } from '../src/tokens.js'
+import { createTokens } from '../src/tokens/tokens.js'
+import type { TokenSettings } from '../src/tokens/tokens.js'
 import { Clock, OTHER_SECRET, SECRET } from './helpers.js'
 
 const now = new Clock().read()

@@ -1,7 +1,7 @@
-import type { UserId } from '../types.js'
+import type { UserId } from '../options/options.js'
 import { firstToken, judge } from './rotation.js'
 import type { TokenState } from './rotation.js'
-import type { LoginRecord, LoginStore } from './types.js'
+import type { LoginRecord, LoginStore } from './store.js'
 
 /** Milliseconds between two looks through everything for what has expired. */
 const SWEEP_EVERY = 60_000

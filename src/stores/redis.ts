@@ -1,7 +1,7 @@
 import { InvalidOptionsError } from '../errors.js'
-import type { UserId } from '../types.js'
+import type { UserId } from '../options/options.js'
 import { CREATE, DELETE, DELETE_ALL, LIST, ROTATE, TOUCH } from './redis-scripts.js'
-import type { LoginRecord, LoginStore } from './types.js'
+import type { LoginRecord, LoginStore } from './store.js'
 import { storable, userKey } from './user-key.js'
 
 /** What is called of an ioredis 5 `Redis` or `Cluster`. */

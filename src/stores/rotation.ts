@@ -1,4 +1,4 @@
-import type { LoginStore, Rotation } from './types.js'
+import type { LoginStore, Rotation } from './store.js'
 
 /** What a record keeps of its remember tokens: digests, and times in milliseconds since 1970. */
 export interface TokenState {

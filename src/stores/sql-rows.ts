@@ -1,7 +1,7 @@
-import type { UserId } from '../types.js'
+import type { UserId } from '../options/options.js'
 import type { TokenState } from './rotation.js'
 import type { SqlRow } from './sql-dialects.js'
-import type { LoginRecord } from './types.js'
+import type { LoginRecord } from './store.js'
 import { storable, userKey } from './user-key.js'
 
 export function recordColumns ({ userId, sid, createdAt, lastSeenAt, expiresAt, userAgent, remember }: LoginRecord) {

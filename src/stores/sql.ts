@@ -1,11 +1,11 @@
 import { randomBytes } from 'node:crypto'
 import { InvalidOptionsError } from '../errors.js'
-import type { MaybePromise } from '../types.js'
+import type { MaybePromise } from '../options/options.js'
 import { firstToken, judge } from './rotation.js'
 import { countIn, dialects, isConflict, rowsIn, withPlaceholders } from './sql-dialects.js'
 import type { SqlDialect, SqlParam } from './sql-dialects.js'
 import { comparable, recordColumns, recordOf, tokenColumns, tokensOf } from './sql-rows.js'
-import type { LoginStore } from './types.js'
+import type { LoginStore } from './store.js'
 import { userKey } from './user-key.js'
 
 /** Options of `sqlStore`. */

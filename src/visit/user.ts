@@ -1,0 +1,18 @@
+import type { LoginUser } from 'fastify'
+import { InvalidUserError, UserWithoutIdError } from '../errors.js'
+import { kindOf } from '../options/check.js'
+import type { UserId } from '../options/options.js'
+
+/** The user's id. @throws FST_LOGIN_USER_WITHOUT_ID; `call` names who brought the user */
+export function idOf (user: LoginUser, call: string): UserId {
+  const id = typeof user === 'object' || typeof user === 'function' ? (user as { id?: unknown } | null)?.id : undefined
+  if ((typeof id === 'string' && id !== '') || (typeof id === 'number' && Number.isFinite(id))) return id
+  throw new UserWithoutIdError(call, id === undefined ? `${kindOf(user)} without id` : kindOf(id))
+}
+
+/** @throws FST_LOGIN_INVALID_USER where it cannot be told: a 0 from a database is no answer */
+export function isActive (user: LoginUser): boolean {
+  const active = (user as { isActive?: unknown }).isActive
+  if (active === undefined || typeof active === 'boolean') return active !== false
+  throw new InvalidUserError(kindOf(active))
+}
