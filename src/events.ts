@@ -1,8 +1,7 @@
 import { EventEmitter } from 'node:events'
 import { channel } from 'node:diagnostics_channel'
 import type { FastifyBaseLogger, FastifyRequest, LoginUser } from 'fastify'
-import type { InvalidReason } from './tokens/tokens.js'
-import type { UserId } from './options/options.js'
+import type { InvalidReason, UserId } from './tokens/claims.js'
 
 interface UserEvent {
   request: FastifyRequest
@@ -16,7 +15,9 @@ export interface LoginEvents {
   /** `loginUser` signed somebody in. */
   login: UserEvent & { remembered: boolean }
   /** `logoutUser` ended a login; `user` is `null` where it could not be loaded. */
-  logout: { request: FastifyRequest, user: LoginUser | null, userId: UserId, sid: string, scope: 'this' | 'others' | 'everywhere' }
+  logout: {
+    request: FastifyRequest, user: LoginUser | null, userId: UserId, sid: string, scope: 'this' | 'others' | 'everywhere'
+  }
   /** A remember cookie brought somebody back. */
   restore: UserEvent
   /** `confirmLogin` made a login fresh again. */
@@ -42,7 +43,7 @@ export interface Events {
   once<K extends keyof LoginEvents> (event: K, listener: Listener<K>): void
   off<K extends keyof LoginEvents> (event: K, listener: Listener<K>): void
   /** Whether anybody listens, here or on the diagnostics channel. */
-  heard (event: keyof LoginEvents): boolean
+  hasListeners (event: keyof LoginEvents): boolean
   emit<K extends keyof LoginEvents> (event: K, payload: LoginEvents[K]): void
 }
 
@@ -56,7 +57,7 @@ export function createEvents (log: FastifyBaseLogger): Events {
     on: (event, listener) => { emitter.on(event, listener) },
     once: (event, listener) => { emitter.once(event, listener) },
     off: (event, listener) => { emitter.off(event, listener) },
-    heard: (event) => emitter.listenerCount(event) > 0 || channelOf(event).hasSubscribers,
+    hasListeners: (event) => emitter.listenerCount(event) > 0 || channelOf(event).hasSubscribers,
     emit (event, payload) {
       // One by one: a listener that throws must neither stop the others nor change what happened.
       for (const listener of emitter.rawListeners(event)) {

@@ -1,25 +1,40 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest, LoginUser } from 'fastify'
 import fp from 'fastify-plugin'
 import { createArea } from './area/area.js'
-import { InvalidOptionsError, StoreRequiredError, UnauthorizedError } from './errors.js'
+import type { Area } from './area/area.js'
+import { claimCookies, claimExternalSession, nearestSession, scopeOf } from './area/scope.js'
+import type { Scope } from './area/scope.js'
+import { ensureCookies } from './cookies/cookie.js'
+import { InvalidOptionsError, UnauthorizedError } from './errors.js'
+import type { Login } from './fastify.js'
 import { createGuards } from './guards/guards.js'
-import { attachSession, ensureCookies } from './jwt-session.js'
-import { createLogin } from './login/login-user.js'
-import { createMinting } from './login/cookies-for.js'
-import { checkArguments } from './options/rules.js'
+import { varyOnCookie } from './http/headers.js'
+import { locationOf } from './http/next.js'
+import { perRequest } from './http/per-request.js'
+import type { PerRequest } from './http/per-request.js'
+import { isPromise } from './http/promises.js'
+import { confirmLogin } from './login/confirm-login.js'
+import { cookiesFor } from './login/cookies-for.js'
+import { createListAndRevoke } from './login/list-and-revoke.js'
+import { loginUser } from './login/login-user.js'
+import { logoutUser } from './login/logout-user.js'
+import { untouchedOnFailure } from './login/new-login.js'
+import type { LoginUserOptions, LogoutUserOptions } from './options/arguments.js'
+import type { FastifyLoginOptions } from './options/options.js'
 import { loginSettings } from './options/settings.js'
 import type { LoginSettings } from './options/settings.js'
-import { isPromise } from './http/promises.js'
-import { createRedirects, locationOf } from './http/next.js'
-import { claimCookies, claimExternalSession, nearestSession, scopeOf } from './area/scope.js'
-import type { AttachedSession, Scope } from './area/scope.js'
-import type { FastifyLoginOptions, Login, LoginUserOptions, LogoutUserOptions } from './options/options.js'
+import { attachSession } from './session/attached-session.js'
+import type { AttachedSession } from './session/attached-session.js'
+import { ExternalSession } from './session/external-session.js'
+import { currentUser } from './visit/identify.js'
+import { Visit } from './visit/visit.js'
 
 /** Login for Fastify 5. See the README. */
 export const fastifyLogin = fp(async function fastifyLogin (fastify: FastifyInstance, options: FastifyLoginOptions) {
   const scope = scopeOf(fastify)
   if (scope.hasLogin) {
-    throw new InvalidOptionsError('fastifyLogin is registered twice in one scope; register the second area in a scope of its own')
+    throw new InvalidOptionsError('fastifyLogin is registered twice in one scope; ' +
+      'register the second area in a scope of its own')
   }
   const ridden = sessionToRideOn(scope, options)
   const settings = loginSettings(options, { log: fastify.log, riding: ridden?.settings })
@@ -29,71 +44,14 @@ export const fastifyLogin = fp(async function fastifyLogin (fastify: FastifyInst
   scope.hasLogin = true
 
   const session = ridden ?? await ownSession(fastify, settings)
-  const area = createArea(fastify, settings, session)
-  const redirects = createRedirects({ ...settings, refreshUrl: settings.refreshUrl ?? settings.loginUrl })
-  const guards = createGuards(area, redirects)
-  const actions = createLogin(area, redirects)
-  const { loginUser, logoutUser, confirmLogin } = actions
-  const records = (call: string) => {
-    if (area.records === undefined) throw new StoreRequiredError(`login.${call}()`)
-    return area.records
-  }
+  const area = createArea(fastify, settings)
+  const visits = perRequest('visit', (request) =>
+    new Visit(area, request, session === undefined ? new ExternalSession(request) : session.of(request)))
 
-  const login: Login = {
-    ...guards,
-    safeNext: (value) => redirects.safeNext(value),
-    loginUrlFor: (request) => settings.loginUrl === null ? null : locationOf(redirects.withNext(settings.loginUrl, redirects.wayBack(request), request)),
-    cookiesFor: createMinting(area, session?.kit, actions),
-    on: area.events.on,
-    once: area.events.once,
-    off: area.events.off,
-    list: async (userId) => records('list').list(userId),
-    async revoke (userId, sid) {
-      const ended = await records('revoke').end(userId, sid)
-      if (ended) area.events.emit('revoke', { userId, sids: [sid] })
-      return ended
-    },
-    async revokeAll (userId, options = {}) {
-      checkArguments('revokeAll', options)
-      const sids = await records('revokeAll').endAll(userId, options.except ?? null)
-      if (sids.length > 0) area.events.emit('revoke', { userId, sids })
-      return sids.length
-    }
-  }
-
-  fastify.decorate('login', login)
-  fastify.decorateRequest('currentUser', {
-    getter (this: FastifyRequest) { return area.currentUser(this).loaded('request.currentUser') }
-  })
-  fastify.decorateRequest('loginState', {
-    getter (this: FastifyRequest) { return area.currentUser(this).state() }
-  })
-  fastify.decorateRequest('getCurrentUser', async function (this: FastifyRequest) {
-    return area.currentUser(this).load()
-  } as FastifyRequest['getCurrentUser'])
-  fastify.decorateRequest('requireUser', function (this: FastifyRequest) {
-    const user = area.currentUser(this).loaded('request.requireUser()')
-    if (user === null) throw new UnauthorizedError()
-    return user
-  } as FastifyRequest['requireUser'])
-  fastify.decorateReply('loginUser', function (this: FastifyReply, user: LoginUser, given?: LoginUserOptions) {
-    return loginUser(this, user, given)
-  } as FastifyReply['loginUser'])
-  fastify.decorateReply('logoutUser', function (this: FastifyReply, given?: LogoutUserOptions) {
-    return logoutUser(this, given)
-  })
-  fastify.decorateReply('confirmLogin', function (this: FastifyReply, user?: LoginUser) {
-    return confirmLogin(this, user)
-  })
-
-  if (settings.eager) {
-    fastify.addHook('onRequest', (request, _reply, done) => {
-      // Routes of an area below have a login of their own.
-      const user = request.server.login === login ? area.currentUser(request).load() : null
-      if (isPromise(user)) user.then(() => done(), done)
-      else done()
-    })
-  }
+  fastify.decorate('login', loginOf(area, visits, session))
+  decorateRequest(fastify, visits)
+  decorateReply(fastify, visits)
+  hook(fastify, visits, area, session)
 }, { name: 'fastify-login', fastify: '5.x' })
 
 /** The `jwtSession` of this scope, or of an enclosing one where this login brings no secret of its own. */
@@ -102,19 +60,99 @@ function sessionToRideOn (scope: Scope, options: FastifyLoginOptions): AttachedS
   const found = nearestSession(scope)
   if (found === undefined || (options.secret !== undefined && found.owner !== scope)) return undefined
   if (found.owner.ridden) {
-    throw new InvalidOptionsError('fastify-login cannot start: another login rides on this jwtSession; give this one a secret and cookie names of its own')
+    throw new InvalidOptionsError('fastify-login cannot start: another login rides on this jwtSession; ' +
+      'give this one a secret and cookie names of its own')
   }
   found.owner.ridden = true
   return found.session
 }
 
-async function ownSession (fastify: FastifyInstance, settings: LoginSettings): Promise<AttachedSession | undefined> {
-  if (settings.session === 'external') {
-    if (!fastify.hasRequestDecorator('session')) {
-      throw new InvalidOptionsError('fastify-login cannot start: session is \'external\', but no plugin has put a request.session there; register that plugin before')
-    }
-    await ensureCookies(fastify)
-    return undefined
+async function ownSession (fastify: FastifyInstance, { session }: LoginSettings): Promise<AttachedSession | undefined> {
+  if (session !== 'external') return await attachSession(fastify, session)
+  if (!fastify.hasRequestDecorator('session')) {
+    throw new InvalidOptionsError('fastify-login cannot start: session is \'external\', but no plugin has put ' +
+      'a request.session there; register that plugin before')
   }
-  return attachSession(fastify, { ...settings, ...settings.session })
+  await ensureCookies(fastify)
+  return undefined
+}
+
+function loginOf (area: Area, visits: PerRequest<Visit>, session: AttachedSession | undefined): Login {
+  const { events, redirects, settings: { loginUrl } } = area
+  return {
+    ...createGuards(area, visits),
+    ...createListAndRevoke(area),
+    safeNext: (value) => redirects.safeNext(value),
+    loginUrlFor: (request) =>
+      loginUrl === null ? null : locationOf(redirects.withNext(loginUrl, redirects.wayBack(request), request)),
+    cookiesFor: (user, options) => cookiesFor(area, session?.cookie, user, options),
+    on: events.on,
+    once: events.once,
+    off: events.off
+  }
+}
+
+function decorateRequest (fastify: FastifyInstance, visits: PerRequest<Visit>): void {
+  fastify.decorateRequest('currentUser', {
+    getter (this: FastifyRequest) { return visits.of(this).loaded('request.currentUser') }
+  })
+  fastify.decorateRequest('loginState', {
+    getter (this: FastifyRequest) { return visits.of(this).state() }
+  })
+  fastify.decorateRequest('getCurrentUser', async function (this: FastifyRequest) {
+    return currentUser(visits.of(this))
+  } as FastifyRequest['getCurrentUser'])
+  fastify.decorateRequest('requireUser', function (this: FastifyRequest) {
+    const user = visits.of(this).loaded('request.requireUser()')
+    if (user === null) throw new UnauthorizedError()
+    return user
+  } as FastifyRequest['requireUser'])
+}
+
+function decorateReply (fastify: FastifyInstance, visits: PerRequest<Visit>): void {
+  /** The verbs are functions of the visit. */
+  function verb<A extends unknown[], R> (act: (visit: Visit, reply: FastifyReply, ...rest: A) => Promise<R>) {
+    return function (this: FastifyReply, ...rest: A): Promise<R> {
+      const visit = visits.of(this.request)
+      visit.reply = this
+      return untouchedOnFailure(visit, () => act(visit, this, ...rest))
+    }
+  }
+  fastify.decorateReply('loginUser', verb<[LoginUser, LoginUserOptions?], unknown>(loginUser) as FastifyReply['loginUser'])
+  fastify.decorateReply('logoutUser', verb<[LogoutUserOptions?], void>(logoutUser))
+  fastify.decorateReply('confirmLogin', verb<[LoginUser?], void>(confirmLogin))
+}
+
+function hook (fastify: FastifyInstance, visits: PerRequest<Visit>, area: Area, session: AttachedSession | undefined): void {
+  const { remember, settings } = area
+  if (area.records !== undefined) {
+    // Whether a response can still carry the next single-use token is for the reply to say.
+    fastify.addHook('onRequest', (request, reply, done) => {
+      if (remember.cookie.read(request) !== undefined) visits.of(request).reply = reply
+      done()
+    })
+  }
+  if (settings.eager) {
+    const { login } = fastify
+    fastify.addHook('onRequest', (request, _reply, done) => {
+      // Routes of an area below have a login of their own.
+      const user = request.server.login === login ? currentUser(visits.of(request)) : null
+      if (isPromise(user)) user.then(() => done(), done)
+      else done()
+    })
+  }
+  if (session !== undefined) {
+    session.carry({
+      beforeCommit: (request, reply) => visits.opened(request)?.commit(reply),
+      onInvalid: (request, cookie, reason) => area.events.emit('invalidToken', { request, cookie, reason }),
+      onEnd: (request) => visits.of(request).sessionEnded()
+    })
+    return
+  }
+  fastify.addHook('onSend', async (request, reply) => {
+    const visit = visits.opened(request)
+    if (visit === undefined) return
+    await visit.commit(reply)
+    varyOnCookie(reply)
+  })
 }

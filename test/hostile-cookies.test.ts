@@ -1,7 +1,7 @@
 import { createHmac } from 'node:crypto'
 import t from 'tap'
 import type { FastifyLoginOptions, LoginEvents } from '../src/index.js'
-import type { InvalidReason } from '../src/tokens/tokens.js'
+import type { InvalidReason } from '../src/tokens/claims.js'
 import { build, captureLog, Clock, forge, OTHER_SECRET, SECRET, setCookies } from './helpers.js'
 
 const clock = new Clock()

@@ -4,7 +4,7 @@ import t from 'tap'
 import fastifyLogin, { jwtSession } from '../src/index.js'
 import type { CookieAttributes, FastifyLoginOptions, JwtSessionOptions, LoginSessionOptions, RememberOptions } from '../src/index.js'
 import { SECRET_COMMAND } from '../src/errors.js'
-import { loginSettings, sessionSettings } from '../src/options/settings.js'
+import { loginSettings, jwtSessionSettings } from '../src/options/settings.js'
 import { createTokens } from '../src/tokens/tokens.js'
 import { captureLog, people, SECRET, visitor } from './helpers.js'
 
@@ -27,7 +27,7 @@ async function register (plugin: Plugin, options: object, app: FastifyInstance =
 function refusal (plugin: Plugin, options: object): { code?: string, message: string } | null {
   const log = { warn () {} } as unknown as FastifyBaseLogger
   try {
-    if (plugin === 'jwtSession') sessionSettings({ ...PLUGINS.jwtSession, ...options }, log)
+    if (plugin === 'jwtSession') jwtSessionSettings({ ...PLUGINS.jwtSession, ...options }, log)
     else loginSettings({ ...PLUGINS.fastifyLogin, ...options }, { log, riding: undefined })
     return null
   } catch (error) {

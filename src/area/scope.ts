@@ -1,20 +1,6 @@
-import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import type { FastifyInstance } from 'fastify'
 import { InvalidOptionsError } from '../errors.js'
-import type { SessionSettings } from '../options/settings.js'
-import type { SessionKit } from '../session/session-token.js'
-import type { Session } from '../session/cookie-session.js'
-
-/** The session of one registration, and how to get at it. */
-export interface AttachedSession {
-  readonly kit: SessionKit
-  readonly settings: SessionSettings
-  /** The session of a request; made when first asked for. */
-  of (request: FastifyRequest): Session
-  /** The session of a request, if somebody asked for one. */
-  opened (request: FastifyRequest): Session | undefined
-  /** Runs before the session's cookie is written: the login that rides on it writes its own. */
-  beforeCommit: ((request: FastifyRequest, reply: FastifyReply) => void | Promise<void>) | undefined
-}
+import type { AttachedSession } from '../session/attached-session.js'
 
 /** What this package has registered in one scope; enclosing scopes are reached through `parent`. */
 export interface Scope {
@@ -40,7 +26,9 @@ type WithScopes = FastifyInstance & { [SCOPE]?: Scope }
 export function scopeOf (fastify: FastifyInstance): Scope {
   const instance = fastify as WithScopes
   if (Object.hasOwn(instance, SCOPE)) return instance[SCOPE]!
-  const scope: Scope = { instance, parent: instance[SCOPE], cookies: [], session: undefined, hasLogin: false, external: false, ridden: false }
+  const scope: Scope = {
+    instance, parent: instance[SCOPE], cookies: [], session: undefined, hasLogin: false, external: false, ridden: false
+  }
   instance[SCOPE] = scope
   allScopes(fastify).push(scope)
   return scope
@@ -65,14 +53,18 @@ export function nearestSession (scope: Scope | undefined): { session: AttachedSe
  * areas may use one name, but not with one secret: their tokens could not be told apart.
  * @throws FST_LOGIN_INVALID_OPTIONS
  */
-export function claimCookies (fastify: FastifyInstance, scope: Scope, names: readonly string[], secrets: readonly Buffer[]): void {
+export function claimCookies (
+  fastify: FastifyInstance, scope: Scope, names: readonly string[], secrets: readonly Buffer[]
+): void {
   for (const name of names) {
     for (const other of allScopes(fastify)) {
       const encloses = isEnclosedBy(scope, other) || Object.prototype.isPrototypeOf.call(fastify, other.instance)
       const taken = other.cookies.some((cookie) => cookie.name === name &&
         (encloses || cookie.secrets.some((key) => secrets.some((own) => own.equals(key)))))
       if (taken) {
-        throw new InvalidOptionsError(`fastify-login cannot start: the cookie name ${name} is taken by ${encloses ? 'an enclosing scope, or one inside' : 'another area with the same secret'}; give this area names of its own (session.cookieName, remember.cookieName)`)
+        const taker = encloses ? 'an enclosing scope, or one inside' : 'another area with the same secret'
+        throw new InvalidOptionsError(`fastify-login cannot start: the cookie name ${name} is taken by ${taker}; ` +
+          'give this area names of its own (session.cookieName, remember.cookieName)')
       }
     }
   }
@@ -85,7 +77,8 @@ export function claimCookies (fastify: FastifyInstance, scope: Scope, names: rea
  */
 export function claimExternalSession (fastify: FastifyInstance, scope: Scope): void {
   if (allScopes(fastify).some(({ external }) => external)) {
-    throw new InvalidOptionsError('fastify-login cannot start: another login of this application lives in an external session already, and one session holds one login; give this area a session of its own')
+    throw new InvalidOptionsError('fastify-login cannot start: another login of this application lives in an external ' +
+      'session already, and one session holds one login; give this area a session of its own')
   }
   scope.external = true
 }

@@ -1,94 +1,92 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import { readTokenCookie, tellInvalid } from './token-cookie.js'
+import { DAY_SECONDS, numericDate } from '../tokens/claims.js'
+import type { LoginClaims, RememberClaims, Unsigned } from '../tokens/claims.js'
+import { HeldCookie } from './token-cookie.js'
 import type { TokenCookie } from './token-cookie.js'
-import { numericDate } from '../tokens/tokens.js'
-import type { LoginClaims, RememberClaims } from '../tokens/tokens.js'
 
 /** What all remember cookies of one area share. */
-export interface RememberKit extends TokenCookie<RememberClaims> {
+export interface RememberSettings extends TokenCookie<RememberClaims> {
   readonly days: number
   readonly maxDays: number
   readonly renew: boolean
 }
 
 /** What a remember cookie says, before it is signed. */
-export type Remembering = Omit<RememberClaims, 'ck' | 'aud'>
+export type RememberedLogin = Unsigned<RememberClaims>
 
-const DAY_SECONDS = 86_400
+/** What goes out. `anyway`: also where no cookie came, as one on another path does not come with every request. */
+type Outgoing = { kind: 'nothing' } | { kind: 'token', claims: RememberedLogin } | { kind: 'end', anyway: boolean }
+
+const NOTHING: Outgoing = { kind: 'nothing' }
 
 /** The remember cookie of one request: read when asked for, written once. */
-export class Remember {
-  private cookie: 'unread' | 'absent' | 'invalid' | 'valid' = 'unread'
-  private held: Remembering | null = null
-  /** What goes out: a cookie, its end, its end even if none came, or nothing. */
-  private pending: Remembering | 'clear' | 'clearAlways' | null = null
+export class RememberCookie {
+  private readonly held: HeldCookie<RememberClaims>
+  private outgoing: Outgoing = NOTHING
 
-  constructor (private readonly kit: RememberKit, private readonly request: FastifyRequest) {}
+  constructor (private readonly settings: RememberSettings, request: FastifyRequest) {
+    this.held = new HeldCookie(settings, request)
+  }
 
   /** What is remembered: what goes out with this response, else what came and verified. */
-  get claims (): Remembering | null {
-    if (this.pending !== null) return typeof this.pending === 'string' ? null : this.pending
-    if (this.cookie === 'unread') this.read()
-    return this.held
+  get claims (): RememberedLogin | null {
+    switch (this.outgoing.kind) {
+      case 'token': return this.outgoing.claims
+      case 'end': return null
+      default: return this.held.claims
+    }
   }
 
   /** Goes out with this response. */
-  write (claims: Remembering): void {
-    this.pending = claims
+  write (claims: RememberedLogin): void {
+    this.outgoing = { kind: 'token', claims }
   }
 
   /** Goes on remembering; `tok` replaces the single-use token. */
-  renew (claims: Remembering, stamp: string | undefined, tok: string | undefined): void {
-    const renewed = this.renewed(claims)
-    this.pending = { ...renewed, stamp: stamp ?? renewed.stamp, tok: tok ?? renewed.tok }
+  renew (claims: RememberedLogin, stamp: string | undefined, tok: string | undefined): void {
+    const renewed = withFullLifetime(this.settings, claims)
+    this.write({ ...renewed, stamp: stamp ?? renewed.stamp, tok: tok ?? renewed.tok })
   }
 
-  /** The same claims with their full lifetime again, as far as `maxDays` lets it and unless `renew` is off. */
-  renewed (claims: Remembering): Remembering {
-    const iat = numericDate(this.kit.clock())
-    if (!this.kit.renew) return { ...claims, iat }
-    const limit = claims.born + Math.max(this.kit.maxDays, claims.days) * DAY_SECONDS
-    return { ...claims, iat, exp: Math.max(claims.exp, Math.min(iat + claims.days * DAY_SECONDS, limit)) }
+  /** Nobody is remembered here from now on. */
+  end ({ anyway = false } = {}): void {
+    this.outgoing = { kind: 'end', anyway }
   }
 
-  /** Clears the cookie; `always`: also where none came, as one on another path does not come with every request. */
-  clear (always = false): void {
-    this.pending = always ? 'clearAlways' : 'clear'
-  }
-
+  /** Forgets every change; for a response that must leave the cookie as it is. */
   discard (): void {
-    this.pending = null
-    this.held = null
-    this.cookie = 'absent'
+    this.outgoing = NOTHING
+    this.held.forget()
   }
 
+  /** Writes or clears the cookie, if that is called for. Safe to call again. */
   commit (reply: FastifyReply): void {
-    if (this.pending === 'clear' && this.cookie === 'unread') {
-      this.cookie = this.kit.cookie.read(this.request) === undefined ? 'absent' : 'invalid'
+    const { outgoing, held } = this
+    this.outgoing = NOTHING
+    switch (outgoing.kind) {
+      case 'token': {
+        const maxAge = outgoing.claims.exp - numericDate(this.settings.clock())
+        return held.set(reply, outgoing.claims, { maxAge })
+      }
+      case 'end': return outgoing.anyway || held.came ? held.clear(reply) : undefined
+      default: if (held.isRead && held.known.kind === 'invalid') held.clear(reply)
     }
-    if (this.pending !== null && typeof this.pending !== 'string') {
-      this.kit.cookie.set(reply, this.kit.tokens.sign(this.pending), { maxAge: this.pending.exp - numericDate(this.kit.clock()) })
-      this.held = this.pending
-      this.cookie = 'valid'
-    } else if (this.pending === 'clearAlways' || this.cookie === 'invalid' || (this.pending === 'clear' && this.cookie !== 'absent')) {
-      this.kit.cookie.clear(reply)
-      this.held = null
-      this.cookie = 'absent'
-    }
-    this.pending = null
-  }
-
-  private read (): void {
-    const reading = readTokenCookie(this.kit, this.request, this.kit.clock())
-    this.cookie = reading.kind
-    if (reading.kind === 'valid') this.held = reading.claims
-    if (reading.kind === 'invalid') tellInvalid(this.kit, this.request, reading.reason)
   }
 }
 
-/** Claims of a remember cookie for a login made now. */
-export function beginRemembering (kit: Pick<RememberKit, 'clock'>, login: LoginClaims, days: number, tok: string | undefined): Remembering {
-  const iat = numericDate(kit.clock())
-  const { uid, sid, auth_time, stamp } = login
-  return { uid, sid, days, iat, exp: iat + days * DAY_SECONDS, born: iat, auth_time, stamp, tok }
+/** The remember cookie of a login made now. */
+export function rememberLogin (
+  { clock }: RememberSettings, { uid, sid, auth_time, stamp }: LoginClaims, days: number, tok: string | undefined
+): RememberedLogin {
+  const iat = numericDate(clock())
+  return { uid, sid, auth_time, stamp, tok, days, iat, exp: iat + days * DAY_SECONDS, born: iat }
+}
+
+/** The same claims with their full lifetime again, as far as `maxDays` lets it and unless `renew` is off. */
+export function withFullLifetime (settings: RememberSettings, claims: RememberedLogin): RememberedLogin {
+  const { clock, renew, maxDays } = settings
+  const iat = numericDate(clock())
+  if (!renew) return { ...claims, iat }
+  const limit = claims.born + Math.max(maxDays, claims.days) * DAY_SECONDS
+  return { ...claims, iat, exp: Math.max(claims.exp, Math.min(iat + claims.days * DAY_SECONDS, limit)) }
 }

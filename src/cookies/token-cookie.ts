@@ -1,8 +1,10 @@
-import type { FastifyRequest } from 'fastify'
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import type { SessionCookieOptions } from '../options/options.js'
+import type { CommonClaims, InvalidReason, Unsigned } from '../tokens/claims.js'
+import type { Reading, Tokens } from '../tokens/tokens.js'
 import type { Cookie } from './cookie.js'
-import type { CommonClaims, InvalidReason, Reading, Tokens } from '../tokens/tokens.js'
 
-/** A cookie that carries a token. */
+/** A cookie that carries a token, for all requests of one registration. */
 export interface TokenCookie<C extends CommonClaims> {
   readonly cookie: Cookie
   readonly tokens: Tokens<C>
@@ -11,14 +13,74 @@ export interface TokenCookie<C extends CommonClaims> {
   onInvalid: ((request: FastifyRequest, cookie: string, reason: InvalidReason) => void) | undefined
 }
 
-/** What the browser sent in it. `now` in milliseconds. */
-export function readTokenCookie<C extends CommonClaims> ({ cookie, tokens }: TokenCookie<C>, request: FastifyRequest, now: number): Reading<C> | { readonly kind: 'absent' } {
-  const token = cookie.read(request)
-  return token === undefined ? { kind: 'absent' } : tokens.read(token, now)
-}
+/** What a browser holds in a cookie. */
+type Known<C> = { readonly kind: 'absent' } | Reading<C>
+type Held<C> = { readonly kind: 'unread' } | Known<C>
 
-/** A bad cookie was met, which will be cleared. Listeners may ask the request who it is: to be called once that is settled. */
-export function tellInvalid<C extends CommonClaims> ({ cookie: { name }, onInvalid }: TokenCookie<C>, request: FastifyRequest, reason: InvalidReason): void {
-  request.log.debug({ cookie: name, reason }, 'a cookie held no valid token and is cleared')
-  onInvalid?.(request, name, reason)
+const UNREAD = { kind: 'unread' } as const
+const ABSENT = { kind: 'absent' } as const
+
+/** What the browser of one request holds in such a cookie: read when somebody asks, and what it was given since. */
+export class HeldCookie<C extends CommonClaims> {
+  private state: Held<C> = UNREAD
+  /** When it was read, in milliseconds: the clock is asked once where nothing is to be written. */
+  readAt = 0
+
+  constructor (private readonly kind: TokenCookie<C>, private readonly request: FastifyRequest) {}
+
+  get isRead (): boolean {
+    return this.state.kind !== 'unread'
+  }
+
+  get known (): Known<C> {
+    return this.state.kind === 'unread' ? this.read() : this.state
+  }
+
+  get claims (): C | null {
+    const { known } = this
+    return known.kind === 'valid' ? known.claims : null
+  }
+
+  /** Whether a cookie of this name came, whatever it holds. */
+  get came (): boolean {
+    return this.isRead ? this.known.kind !== 'absent' : this.kind.cookie.read(this.request) !== undefined
+  }
+
+  set (reply: FastifyReply, claims: Unsigned<C>, options?: SessionCookieOptions): void {
+    const { cookie, tokens } = this.kind
+    cookie.set(reply, tokens.sign(claims), options)
+    this.state = { kind: 'valid', claims: { ck: cookie.name, ...claims } as C }
+  }
+
+  clear (reply: FastifyReply, options?: SessionCookieOptions): void {
+    this.kind.cookie.clear(reply, options)
+    this.state = ABSENT
+  }
+
+  /** The same token as it should be written next, whenever that is. */
+  amend (claims: C): void {
+    this.state = { kind: 'valid', claims }
+  }
+
+  /** As if nobody had asked yet. */
+  forget (): void {
+    this.state = UNREAD
+  }
+
+  private read (): Known<C> {
+    const { cookie, tokens, clock } = this.kind
+    this.readAt = clock()
+    const token = cookie.read(this.request)
+    const reading = token === undefined ? ABSENT : tokens.read(token, this.readAt)
+    this.state = reading
+    if (reading.kind === 'invalid') this.reportInvalid(reading.reason)
+    return reading
+  }
+
+  /** Listeners may ask the request who it is: only now that it is settled what came. */
+  private reportInvalid (reason: InvalidReason): void {
+    const { cookie: { name }, onInvalid } = this.kind
+    this.request.log.debug({ cookie: name, reason }, 'a cookie held no valid token and is cleared')
+    onInvalid?.(this.request, name, reason)
+  }
 }

@@ -1,35 +1,26 @@
 import type { FastifyReply, FastifyRequest, HookHandlerDoneFunction, LoginUser } from 'fastify'
-import { chooseAnswer } from './answer.js'
-import type { Area } from '../session/session.js'
-import { flash, handOver } from './refuse.js'
-import { CrossOriginError, ForbiddenError, FreshRequiredError, UnauthorizedError } from '../errors.js'
+import type { Area } from '../area/area.js'
+import { CrossOriginError, ForbiddenError } from '../errors.js'
 import { isUpgrade } from '../http/headers.js'
-import { checkArguments } from '../options/rules.js'
-import { isPromise, then } from '../http/promises.js'
 import { isAt, locationOf } from '../http/next.js'
-import type { OwnPage, Redirects } from '../http/next.js'
-import type {
-  GuardAnonymousOptions, GuardFreshOptions, GuardHook, GuardOptions, MaybePromise, VerifyHook
-} from '../options/options.js'
+import type { PerRequest } from '../http/per-request.js'
+import { isPromise } from '../http/promises.js'
+import type { MaybePromise } from '../http/promises.js'
+import type { GuardAnonymousOptions, GuardFreshOptions, GuardOptions } from '../options/arguments.js'
+import { checkArguments } from '../options/rules.js'
+import type { LoginSettings } from '../options/settings.js'
+import { currentUser } from '../visit/identify.js'
+import type { Visit } from '../visit/visit.js'
+import { demandOf } from './demand.js'
+import type { Demand } from './demand.js'
+import { createRefusals, redirectStatusFor } from './refuse.js'
+import type { Refusal } from './refuse.js'
 
-/** What a login page answers; a guarded `DELETE /login` is something else. */
-const FORM_METHODS = ['GET', 'HEAD', 'POST']
+/** Hook for `onRequest`, `preValidation` and `preHandler`. */
+export type GuardHook = (request: FastifyRequest, reply: FastifyReply, done: HookHandlerDoneFunction) => void
 
-/** What a guard found. `anonymous` and `stale` are answered differently. */
-type Verdict = 'pass' | 'anonymous' | 'stale' | 'forbidden'
-
-/** What a guard asks for, with the plugin's defaults filled in. */
-interface Demand {
-  fresh: { maxAgeSeconds: number | undefined } | null
-  loginUrl: string | null
-  refreshUrl: string | null
-  /** Both pages, where they are ours. */
-  loginPage: OwnPage | null
-  refreshPage: OwnPage | null
-  allow: GuardOptions['allow']
-  noStore: boolean
-  redirect: 'auto' | 'always' | 'never'
-}
+/** Throws instead of answering; for `@fastify/auth` and for composing. */
+export type VerifyHook = (request: FastifyRequest, reply: FastifyReply) => Promise<void>
 
 export interface Guards {
   guard (options?: GuardOptions): GuardHook
@@ -39,175 +30,129 @@ export interface Guards {
   verifyFresh: VerifyHook
 }
 
-export function createGuards (area: Area, redirects: Redirects): Guards {
-  const { settings, events } = area
+/** What a guard found. */
+type Verdict = 'pass' | 'forbidden' | Refusal
 
-  function demandOf (options: GuardFreshOptions, fresh: Demand['fresh']): Demand {
-    const loginUrl = options.loginUrl === undefined ? settings.loginUrl : options.loginUrl
-    const noPages = options.loginUrl === null ? null : undefined
-    const refreshUrl = [options.refreshUrl, noPages, settings.refreshUrl, options.loginUrl, settings.loginUrl].find((url) => url !== undefined) ?? null
-    return {
-      fresh,
-      loginUrl,
-      refreshUrl,
-      loginPage: redirects.ownPage(loginUrl),
-      refreshPage: redirects.ownPage(refreshUrl),
-      allow: options.allow,
-      noStore: options.noStore ?? settings.noStore,
-      redirect: options.redirect ?? 'auto'
-    }
-  }
+export function createGuards (area: Area, visits: PerRequest<Visit>): Guards {
+  const { settings } = area
+  const refusals = createRefusals(area)
 
-  /** The user first, freshness second. */
-  function judge (request: FastifyRequest, demand: Demand): MaybePromise<Verdict> {
-    if (isExempt(request, demand)) return 'pass'
-    if (isForeignUpgrade(request)) throw new CrossOriginError()
-    const current = area.currentUser(request)
-    current.noStore = demand.noStore
-    const user = current.load()
-    return isPromise(user) ? user.then((loaded) => weigh(loaded, request, demand)) : weigh(user, request, demand)
-  }
-
-  function weigh (user: LoginUser | null, request: FastifyRequest, demand: Demand): MaybePromise<Verdict> {
-    if (user === null) return 'anonymous'
-    if (demand.allow === undefined) return freshness(request, demand)
-    return then(demand.allow(user, request), (allowed) => allowed ? freshness(request, demand) : 'forbidden')
-  }
-
-  function freshness (request: FastifyRequest, { fresh, refreshPage }: Demand): Verdict {
-    if (fresh === null || area.currentUser(request).isFresh(fresh.maxAgeSeconds)) return 'pass'
-    // Under a fresh guard for a whole scope, the page that confirms a login needs the login only.
-    return isAt(request, refreshPage) ? 'pass' : 'stale'
-  }
-
-  function isExempt (request: FastifyRequest, { loginPage }: Demand): boolean {
-    if (request.method === 'OPTIONS' && isPreflightRoute(request)) return true
-    if (isAt(request, loginPage) && FORM_METHODS.includes(request.method)) return true
-    return request.routeOptions.config.login?.public === true
-  }
-
-  /** Browsers let any page open a WebSocket, with cookies (RFC 6455, section 10.2). */
-  function isForeignUpgrade (request: FastifyRequest): boolean {
-    const { origin } = request.headers
-    if (origin === undefined || !isUpgrade(request)) return false
-    if (settings.allowedOrigins.includes(origin) || origin === settings.publicOrigin) return false
-    return !URL.canParse(origin) || new URL(origin).host !== request.host
+  function judge (visit: Visit, reply: FastifyReply, demand: Demand): MaybePromise<Verdict> {
+    if (isForeignUpgrade(visit.request, settings)) throw new CrossOriginError()
+    visit.reply = reply
+    visit.noStore = demand.noStore
+    const user = currentUser(visit)
+    return isPromise(user) ? user.then((user) => weigh(visit, user, demand)) : weigh(visit, user, demand)
   }
 
   /** A callback hook: what does not call `done` ends the request, whatever async hooks follow and however the client leaves. */
   function hookFor (demand: Demand): GuardHook {
     return (request, reply, done) => {
+      if (isExempt(request, demand)) return done()
+      const visit = visits.of(request)
       let verdict: MaybePromise<Verdict>
       try {
-        verdict = judge(request, demand)
+        verdict = judge(visit, reply, demand)
       } catch (error) {
-        done(error as Error)
-        return
+        return done(error as Error)
       }
-      if (verdict === 'pass') done()
-      else if (isPromise(verdict)) verdict.then((settled) => conclude(settled, request, reply, demand, done), done)
-      else conclude(verdict, request, reply, demand, done)
+      if (isPromise(verdict)) verdict.then((verdict) => conclude(verdict, visit, reply, demand, done), done)
+      else conclude(verdict, visit, reply, demand, done)
     }
   }
 
-  function conclude (verdict: Verdict, request: FastifyRequest, reply: FastifyReply, demand: Demand, done: HookHandlerDoneFunction): void {
-    if (verdict === 'pass') return done()
-    if (verdict === 'forbidden') return done(new ForbiddenError())
-    announce(verdict, request)
-    const handler = verdict === 'stale' ? settings.needsRefreshHandler : settings.unauthorizedHandler
-    if (handler !== undefined) {
-      handOver(handler, verdict === 'stale' ? 'needsRefreshHandler' : 'unauthorizedHandler', request, reply).catch(done)
-      return
+  function conclude (
+    verdict: Verdict, visit: Visit, reply: FastifyReply, demand: Demand, done: HookHandlerDoneFunction
+  ): void {
+    if (verdict === 'pass') done()
+    else if (verdict === 'forbidden') done(new ForbiddenError())
+    else refusals.answer(verdict, visit, reply, demand).catch(done)
+  }
+
+  function verifier (demand: Demand): VerifyHook {
+    return async (request, reply) => {
+      if (isExempt(request, demand)) return
+      const visit = visits.of(request)
+      let verdict: Exclude<Verdict, 'forbidden'> // for that there is no `allow` here
+      try {
+        verdict = await judge(visit, reply, demand) as typeof verdict
+      } catch (error) {
+        // To an error without a status @fastify/auth gives 401, which would say that nobody is logged in.
+        if ((error as { statusCode?: number } | null)?.statusCode === undefined) reply.code(500)
+        throw error
+      }
+      if (verdict !== 'pass') throw refusals.errorFor(verdict, visit)
     }
-    try {
-      answer(verdict, request, reply, demand, done)
-    } catch (error) {
-      done(error as Error)
+  }
+
+  function guardAnonymous ({ redirectUrl = '/' }: GuardAnonymousOptions): GuardHook {
+    const elsewhere = locationOf(redirectUrl)
+    return (request, reply, done) => {
+      if (isPreflight(request)) return done()
+      const visit = visits.of(request)
+      visit.reply = reply
+      visit.noStore = settings.noStore
+      const conclude = (user: LoginUser | null) => {
+        if (user === null) done()
+        else reply.redirect(elsewhere, redirectStatusFor(request))
+      }
+      const user = currentUser(visit)
+      if (isPromise(user)) user.then(conclude, done)
+      else conclude(user)
     }
   }
-
-  function announce (verdict: 'anonymous' | 'stale', request: FastifyRequest): void {
-    if (verdict === 'anonymous') events.emit('unauthorized', { request })
-    else events.emit('needsRefresh', { request, user: area.currentUser(request).user! })
-  }
-
-  function answer (verdict: 'anonymous' | 'stale', request: FastifyRequest, reply: FastifyReply, demand: Demand, done: HookHandlerDoneFunction): void {
-    // No page makes a user fresh who comes with an API key.
-    const refreshUrl = area.currentUser(request).hasLogin ? demand.refreshUrl : null
-    const page = verdict === 'stale' ? refreshUrl : demand.loginUrl
-    const chosen = chooseAnswer(request, page, demand.redirect)
-    if (chosen.kind === 'status') return done(errorFor(verdict))
-    flash(request, verdict === 'stale' ? settings.refreshMessage : settings.loginMessage)
-    const url = pageFor(request, chosen.url)
-    if (chosen.kind === 'htmx') {
-      reply.header('hx-redirect', url)
-      return done(errorFor(verdict))
-    }
-    reply.redirect(url, statusFor(request))
-  }
-
-  /** The page with the way back, in its query or in the session. */
-  function pageFor (request: FastifyRequest, page: string): string {
-    const next = redirects.wayBack(request)
-    if (settings.nextIn === 'query') return locationOf(redirects.withNext(page, next, request))
-    area.carrier(request).next = next
-    return locationOf(page)
-  }
-
-  async function throwUnlessPassed (request: FastifyRequest, reply: FastifyReply, demand: Demand): Promise<void> {
-    let verdict: Exclude<Verdict, 'forbidden'> // for that there is no `allow` here
-    try {
-      verdict = await judge(request, demand) as typeof verdict
-    } catch (error) {
-      // To an error without a status @fastify/auth gives 401, which would say that nobody is logged in.
-      if ((error as { statusCode?: number } | null)?.statusCode === undefined) reply.code(500)
-      throw error
-    }
-    if (verdict === 'pass') return
-    announce(verdict, request)
-    throw errorFor(verdict)
-  }
-
-  const plain = demandOf({}, null)
-  const fresh = demandOf({}, { maxAgeSeconds: undefined })
 
   return {
     guard (options = {}) {
       checkArguments('guard', options)
-      return hookFor(demandOf(options, null))
+      return hookFor(demandOf(area, options, null))
     },
     guardFresh (options = {}) {
       checkArguments('guardFresh', options)
-      return hookFor(demandOf(options, { maxAgeSeconds: options.maxAgeSeconds }))
+      return hookFor(demandOf(area, options, { maxAgeSeconds: options.maxAgeSeconds }))
     },
     guardAnonymous (options = {}) {
       checkArguments('guardAnonymous', options)
-      const redirectUrl = locationOf(options.redirectUrl ?? '/')
-      return (request, reply, done) => {
-        if (request.method === 'OPTIONS' && isPreflightRoute(request)) return done()
-        const current = area.currentUser(request)
-        current.noStore = settings.noStore
-        const user = current.load()
-        const conclude = (user: LoginUser | null) => { user === null ? done() : reply.redirect(redirectUrl, statusFor(request)) }
-        if (isPromise(user)) user.then(conclude, done)
-        else conclude(user)
-      }
+      return guardAnonymous(options)
     },
-    verify: (request, reply) => throwUnlessPassed(request, reply, plain),
-    verifyFresh: (request, reply) => throwUnlessPassed(request, reply, fresh)
+    verify: verifier(demandOf(area, {}, null)),
+    verifyFresh: verifier(demandOf(area, {}, { maxAgeSeconds: undefined }))
   }
 }
 
-/** A route for OPTIONS alone, or none: the handler of `app.all()` is not for strangers. */
-function isPreflightRoute (request: FastifyRequest): boolean {
-  return !Array.isArray(request.routeOptions.method)
+/** The user first, freshness second. */
+function weigh (visit: Visit, user: LoginUser | null, demand: Demand): MaybePromise<Verdict> {
+  if (user === null) return 'anonymous'
+  if (demand.allow === undefined) return freshness(visit, demand)
+  const allowed = demand.allow(user, visit.request)
+  const conclude = (allowed: boolean) => allowed ? freshness(visit, demand) : 'forbidden'
+  return isPromise(allowed) ? allowed.then(conclude) : conclude(allowed)
 }
 
-/** 302 lets a browser repeat the method for anything but POST (Fetch Standard, HTTP-redirect fetch, step 12). */
-function statusFor (request: FastifyRequest): number {
-  return FORM_METHODS.includes(request.method) ? 302 : 303
+function freshness (visit: Visit, { fresh, refreshPage }: Demand): Verdict {
+  if (fresh === null || visit.isFresh(fresh.maxAgeSeconds)) return 'pass'
+  // Under a fresh guard for a whole scope, the page that confirms a login needs the login only.
+  return isAt(visit.request, refreshPage) ? 'pass' : 'stale'
 }
 
-function errorFor (verdict: 'anonymous' | 'stale'): Error {
-  return verdict === 'stale' ? new FreshRequiredError() : new UnauthorizedError()
+/** What a login page answers; a guarded `DELETE /login` is something else. */
+const FORM_METHODS = ['GET', 'HEAD', 'POST']
+
+function isExempt (request: FastifyRequest, { loginPage }: Demand): boolean {
+  if (isPreflight(request)) return true
+  if (isAt(request, loginPage) && FORM_METHODS.includes(request.method)) return true
+  return request.routeOptions.config.login?.public === true
+}
+
+/** OPTIONS where a route serves that alone, or none does: the handler of `app.all()` is not for strangers. */
+function isPreflight (request: FastifyRequest): boolean {
+  return request.method === 'OPTIONS' && !Array.isArray(request.routeOptions.method)
+}
+
+/** Browsers let any page open a WebSocket, with cookies (RFC 6455, section 10.2). */
+function isForeignUpgrade (request: FastifyRequest, { allowedOrigins, publicOrigin }: LoginSettings): boolean {
+  const { origin } = request.headers
+  if (origin === undefined || !isUpgrade(request)) return false
+  if (allowedOrigins.includes(origin) || origin === publicOrigin) return false
+  return !URL.canParse(origin) || new URL(origin).host !== request.host
 }

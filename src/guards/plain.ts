@@ -1,12 +1,15 @@
-import type { FastifyRequest } from 'fastify'
+import type { FastifyInstance } from 'fastify'
 import { InvalidOptionsError } from '../errors.js'
+import type { GuardAnonymousOptions, GuardFreshOptions, GuardOptions } from '../options/arguments.js'
 import { checkArguments } from '../options/rules.js'
-import type { GuardAnonymousOptions, GuardFreshOptions, GuardHook, GuardOptions, Login } from '../options/options.js'
+import type { GuardHook } from './guards.js'
 
 /*
  * Guards for code that declares routes before the plugin has loaded: they find the login of their route's scope when a
  * request comes.
  */
+
+type Login = FastifyInstance['login']
 
 /** As `fastify.login.guard()`, of the login that serves the route. */
 export function guard (options: GuardOptions = {}): GuardHook {
@@ -29,17 +32,13 @@ export function guardAnonymous (options: GuardAnonymousOptions = {}): GuardHook 
 function late (make: (login: Login) => GuardHook): GuardHook {
   const made = new WeakMap<Login, GuardHook>()
   return (request, reply, done) => {
-    const login = loginOf(request)
+    const login = request.server.login as Login | undefined
     if (login === undefined) {
-      done(new InvalidOptionsError('a guard stands before a route whose scope has no fastify-login: register the plugin in this scope or an enclosing one'))
-      return
+      return done(new InvalidOptionsError('a guard stands before a route whose scope has no fastify-login: ' +
+        'register the plugin in this scope or an enclosing one'))
     }
     let hook = made.get(login)
     if (hook === undefined) made.set(login, hook = make(login))
     hook(request, reply, done)
   }
-}
-
-function loginOf (request: FastifyRequest): Login | undefined {
-  return request.server.login
 }

@@ -28,7 +28,8 @@ export interface Redirects {
   ownPage (page: string | null): OwnPage | null
 }
 
-export function createRedirects ({ loginUrl, refreshUrl, nextParam, allowedOrigins, publicOrigin }: RedirectSettings): Redirects {
+export function createRedirects (settings: RedirectSettings): Redirects {
+  const { loginUrl, refreshUrl, nextParam, allowedOrigins, publicOrigin } = settings
   const origins = publicOrigin === undefined ? allowedOrigins : [...allowedOrigins, publicOrigin]
   const ownPaths = [loginUrl, refreshUrl].map((page) => ownPage(page)?.path)
 
@@ -74,7 +75,8 @@ export function createRedirects ({ loginUrl, refreshUrl, nextParam, allowedOrigi
       const url = new URL(page, BASE)
       if (url.searchParams.has(nextParam)) url.searchParams.delete(nextParam)
       // Appended, as searchParams.set() would spell the rest anew: ?why as ?why=
-      const way = `${encodeURIComponent(nextParam)}=${encodeURIComponent(absolute && next.startsWith('/') ? ownOrigin(request) + next : next)}`
+      const target = absolute && next.startsWith('/') ? ownOrigin(request) + next : next
+      const way = `${encodeURIComponent(nextParam)}=${encodeURIComponent(target)}`
       url.search += url.search === '' ? way : `&${way}`
       return absolute ? url.href : url.pathname + url.search + url.hash
     }

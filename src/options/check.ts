@@ -1,5 +1,6 @@
 import { Ajv } from 'ajv'
 import type { ErrorObject, ValidateFunction } from 'ajv'
+import { kindOf } from '../errors.js'
 import { nearest } from './did-you-mean.js'
 
 /*
@@ -17,9 +18,12 @@ type Primitive<V> =
             : V extends readonly (infer Item)[] ? { type: 'array', items: Primitive<Item> & Expectation }
               : { check: Check } | { type: 'object' } | Nested<V>
 
-type Nested<V> = { type: 'object', additionalProperties: false, properties: SchemaFor<V>, required?: readonly (keyof V & string)[] }
+type Nested<V> = {
+  type: 'object', additionalProperties: false, properties: SchemaFor<V>, required?: readonly (keyof V & string)[]
+}
 type OneOf<V> = { enum: readonly V[] }
-type Rule<V> = (OneOf<V> | Primitive<V> | { anyOf: readonly ((Primitive<V> | OneOf<V>) & Partial<Expectation>)[] }) & Expectation
+type AnyOf<V> = { anyOf: readonly ((Primitive<V> | OneOf<V>) & Partial<Expectation>)[] }
+type Rule<V> = (OneOf<V> | Primitive<V> | AnyOf<V>) & Expectation
 
 /** A schema with one rule for every key of `T` and no other: type and schema cannot drift apart. */
 export type SchemaFor<T> = { readonly [K in keyof Required<T>]: Rule<Exclude<Required<T>[K], undefined>> }
@@ -43,9 +47,21 @@ function isWebUrl (value: string): boolean {
   return /^https?:\/\//i.test(value) && URL.canParse(value)
 }
 
-const ajv = new Ajv({ meta: false, validateSchema: false, allErrors: true, verbose: true, strict: true, allowUnionTypes: true, allowMatchingProperties: true })
+const ajv = new Ajv({
+  meta: false,
+  validateSchema: false,
+  allErrors: true,
+  verbose: true,
+  strict: true,
+  allowUnionTypes: true,
+  allowMatchingProperties: true
+})
 ajv.addKeyword({ keyword: 'expects', schemaType: 'string' })
-ajv.addKeyword({ keyword: 'typeof', schemaType: 'string', validate: (_expected: 'function', value: unknown) => typeof value === 'function' })
+ajv.addKeyword({
+  keyword: 'typeof',
+  schemaType: 'string',
+  validate: (_expected: 'function', value: unknown) => typeof value === 'function'
+})
 ajv.addKeyword({ keyword: 'check', schemaType: 'string', validate: (name: Check, value: unknown) => checks[name](value) })
 
 /** Says every problem of a value with these options, each as one sentence; an empty list where there is none. */
@@ -83,7 +99,9 @@ function problems (errors: readonly ErrorObject[]): string[] {
       // Branches of an anyOf carry no words of their own: the rule above them speaks.
       const expects = (error.parentSchema as Partial<Expectation>).expects
       const path = optionName(error.instancePath)
-      if (expects !== undefined) sentences.set(path, `${path} must be ${expects}, got ${described(path, error.data)}${meant(error)}`)
+      if (expects !== undefined) {
+        sentences.set(path, `${path} must be ${expects}, got ${described(path, error.data)}${meant(error)}`)
+      }
     }
   }
   return [...sentences.values()]
@@ -101,12 +119,6 @@ function described (path: string, value: unknown): string {
   if (path.startsWith('secret')) return Array.isArray(value) ? `a list of ${value.length}` : kindOf(value)
   if (typeof value === 'string') return JSON.stringify(value.slice(0, 60))
   return typeof value === 'object' || typeof value === 'function' ? kindOf(value) : String(value)
-}
-
-export function kindOf (value: unknown): string {
-  if (value === null) return 'null'
-  if (value === '') return 'an empty string'
-  return Array.isArray(value) ? 'an array' : typeof value
 }
 
 function meant (error: ErrorObject): string {

@@ -1,7 +1,7 @@
 import { defined } from './check.js'
 import type { CookieAttributes } from './options.js'
 
-/** Attributes with every default filled in; each is given to `@fastify/cookie` explicitly, or its parseOptions would show through. */
+/** With every default filled in: each is given to `@fastify/cookie` explicitly, or its parseOptions would show through. */
 export type FullCookieAttributes = Required<CookieAttributes>
 
 /** Later layers win. */
@@ -12,15 +12,21 @@ export function fullAttributes (...layers: (CookieAttributes | undefined)[]): Fu
     ...layers.map((layer) => defined(layer ?? {})))
 }
 
-/** What browsers drop (RFC 6265bis, sections 4.1.3 and 5.7; CHIPS for `partitioned`). */
-export function cookieProblems (path: string, name: string, { secure, sameSite, partitioned, domain, path: cookiePath }: FullCookieAttributes): string[] {
+/** What browsers drop (RFC 6265bis, sections 4.1.3 and 5.7; CHIPS for `partitioned`). `option` names the attributes. */
+export function cookieProblems (option: string, name: string, attributes: FullCookieAttributes): string[] {
+  const { secure, sameSite, partitioned, domain, path } = attributes
   const lowered = name.toLowerCase()
+  const isHost = lowered.startsWith('__host-')
   const wrong: string[] = []
-  const needsSecure = (cause: string) => { if (secure !== true) wrong.push(`${cause} needs ${path}.secure to be true, got ${JSON.stringify(secure)}`) }
-  if (lowered.startsWith('__host-') || lowered.startsWith('__secure-')) needsSecure(`the cookie name ${name}`)
-  if (sameSite === 'none') needsSecure(`${path}.sameSite "none"`)
-  if (partitioned) needsSecure(`${path}.partitioned`)
-  if (lowered.startsWith('__host-') && domain !== undefined) wrong.push(`the cookie name ${name} allows no ${path}.domain`)
-  if (lowered.startsWith('__host-') && cookiePath !== '/') wrong.push(`the cookie name ${name} needs ${path}.path to be "/", got ${JSON.stringify(cookiePath)}`)
+  const needsSecure = (cause: string) => {
+    if (secure !== true) wrong.push(`${cause} needs ${option}.secure to be true, got ${JSON.stringify(secure)}`)
+  }
+  if (isHost || lowered.startsWith('__secure-')) needsSecure(`the cookie name ${name}`)
+  if (sameSite === 'none') needsSecure(`${option}.sameSite "none"`)
+  if (partitioned) needsSecure(`${option}.partitioned`)
+  if (isHost && domain !== undefined) wrong.push(`the cookie name ${name} allows no ${option}.domain`)
+  if (isHost && path !== '/') {
+    wrong.push(`the cookie name ${name} needs ${option}.path to be "/", got ${JSON.stringify(path)}`)
+  }
   return wrong
 }

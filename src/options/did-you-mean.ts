@@ -26,5 +26,6 @@ export function nearest (word: string, known: readonly string[]): string | undef
     .map((candidate) => ({ candidate, edits: editDistance(folded(word), folded(candidate)) }))
     .sort((a, b) => a.edits - b.edits)
   const best = ranked[0]
-  return best !== undefined && best.edits <= Math.max(1, Math.floor(best.candidate.length / 4)) ? best.candidate : undefined
+  if (best === undefined) return undefined
+  return best.edits <= Math.max(1, Math.floor(best.candidate.length / 4)) ? best.candidate : undefined
 }

@@ -2,8 +2,10 @@ import { InvalidOptionsError, SECRET_COMMAND } from '../errors.js'
 import { checkerFor, storeMethods } from './check.js'
 import type { SchemaFor } from './check.js'
 import type {
-  CookieAttributes, CookiesForOptions, FastifyLoginOptions, GuardAnonymousOptions, GuardFreshOptions, GuardOptions,
-  JwtSessionOptions, LoginSessionOptions, LoginUserOptions, LogoutUserOptions, RememberOptions
+  CookiesForOptions, GuardAnonymousOptions, GuardFreshOptions, GuardOptions, LoginUserOptions, LogoutUserOptions
+} from './arguments.js'
+import type {
+  CookieAttributes, FastifyLoginOptions, JwtSessionOptions, LoginSessionOptions, RememberOptions
 } from './options.js'
 
 /** As long as the digest of HS256 (RFC 7518, section 3.2). */
@@ -15,20 +17,42 @@ const flag = { type: 'boolean', expects: 'true or false' } as const
 const fn = { typeof: 'function', expects: 'a function' } as const
 const text = { type: 'string', minLength: 1, expects: 'a string that is not empty' } as const
 const texts = { type: 'array', items: text, expects: 'a list of strings that are not empty' } as const
-const atLeast = (minimum: number) => ({ type: 'integer', minimum, expects: `a whole number of at least ${minimum}` }) as const
-const days = { type: 'integer', minimum: 1, maximum: MAX_DAYS, expects: `a whole number of days from 1 to ${MAX_DAYS}` } as const
-const cookieName = { type: 'string', pattern: "^[!#$%&'*+.^_`|~0-9A-Za-z-]+$", expects: 'a cookie name (RFC 6265, section 4.1.1)' } as const
-const page = { anyOf: [{ check: 'page' }, { type: 'null' }], expects: 'a path that begins with a single /, an absolute http(s) URL, or null' } as const
+const atLeast = (minimum: number) =>
+  ({ type: 'integer', minimum, expects: `a whole number of at least ${minimum}` }) as const
+const days = {
+  type: 'integer', minimum: 1, maximum: MAX_DAYS, expects: `a whole number of days from 1 to ${MAX_DAYS}`
+} as const
+const cookieName = {
+  type: 'string', pattern: "^[!#$%&'*+.^_`|~0-9A-Za-z-]+$", expects: 'a cookie name (RFC 6265, section 4.1.1)'
+} as const
+const page = {
+  anyOf: [{ check: 'page' }, { type: 'null' }],
+  expects: 'a path that begins with a single /, an absolute http(s) URL, or null'
+} as const
 const origin = { check: 'origin', expects: 'an absolute http(s) URL' } as const
-const secret = { check: 'secret', expects: `a string or Buffer of at least ${MINIMAL_SECRET_BYTES} bytes, or a list of these. Make one with: ${SECRET_COMMAND}` } as const
-const message = { anyOf: [{ type: 'string' }, { enum: [false] }, { typeof: 'function' }], expects: 'a text, a function that returns one, or false' } as const
+const secret = {
+  check: 'secret',
+  expects: `a string or Buffer of at least ${MINIMAL_SECRET_BYTES} bytes, or a list of these. Make one with: ${SECRET_COMMAND}`
+} as const
+const message = {
+  anyOf: [{ type: 'string' }, { enum: [false] }, { typeof: 'function' }],
+  expects: 'a text, a function that returns one, or false'
+} as const
+
+/** An object with these keys and no others. */
+const objectOf = <P>(properties: P, expects: string) =>
+  ({ type: 'object', additionalProperties: false, properties, expects }) as const
 
 /** One of these values. */
 const oneOf = <const V extends readonly unknown[]>(...values: V) =>
   ({ enum: values, expects: `one of ${values.map((value) => JSON.stringify(value)).join(', ')}` })
 
 const cookieAttributes: SchemaFor<CookieAttributes> = {
-  domain: { type: 'string', pattern: '^\\.?(?!-)[0-9A-Za-z-]{1,63}(?<!-)(\\.(?!-)[0-9A-Za-z-]{1,63}(?<!-))*$', expects: 'a host name' },
+  domain: {
+    type: 'string',
+    pattern: '^\\.?(?!-)[0-9A-Za-z-]{1,63}(?<!-)(\\.(?!-)[0-9A-Za-z-]{1,63}(?<!-))*$',
+    expects: 'a host name'
+  },
   path: { type: 'string', pattern: '^/[ -:=-~]*$', expects: 'a path that begins with /, in printable ASCII' },
   httpOnly: flag,
   sameSite: oneOf('strict', 'lax', 'none'),
@@ -36,7 +60,7 @@ const cookieAttributes: SchemaFor<CookieAttributes> = {
   partitioned: flag,
   priority: oneOf('low', 'medium', 'high')
 }
-const cookie = { type: 'object', additionalProperties: false, properties: cookieAttributes, expects: 'an object with cookie attributes' } as const
+const cookie = objectOf(cookieAttributes, 'an object with cookie attributes')
 
 const sessionProperties: SchemaFor<LoginSessionOptions> = {
   cookieName,
@@ -76,8 +100,8 @@ export const loginSchema: SchemaFor<FastifyLoginOptions> = {
   refreshMessage: message,
   audience: text,
   cookie,
-  session: { type: 'object', additionalProperties: false, properties: sessionProperties, expects: 'an object with session options, or "external"' },
-  remember: { type: 'object', additionalProperties: false, properties: rememberProperties, expects: 'an object with remember options' },
+  session: objectOf(sessionProperties, 'an object with session options, or "external"'),
+  remember: objectOf(rememberProperties, 'an object with remember options'),
   loadUser: oneOf('lazy', 'eager'),
   userStamp: fn,
   sessionProtection: oneOf(false, 'basic', 'strong'),

@@ -1,19 +1,22 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { FastifyBaseLogger, FastifyRequest } from 'fastify'
+import { InvalidOptionsError, SECRET_COMMAND, SecretTooShortError } from '../errors.js'
+import { defined, unknownOption } from './check.js'
 import { cookieProblems, fullAttributes } from './cookie-attributes.js'
 import type { FullCookieAttributes } from './cookie-attributes.js'
-import { InvalidOptionsError, SECRET_COMMAND, SecretTooShortError } from '../errors.js'
 import { nearest } from './did-you-mean.js'
-import { checkLogin, checkSession, jwtSessionSchema, loginSchema, MINIMAL_SECRET_BYTES } from './rules.js'
-import { defined, unknownOption } from './check.js'
 import type { FastifyLoginOptions, JwtSessionOptions, LoginSessionOptions, Secret } from './options.js'
+import { checkLogin, checkSession, jwtSessionSchema, loginSchema, MINIMAL_SECRET_BYTES } from './rules.js'
 
 /** Fastify's own options of `register`, which reach every plugin. */
 const REGISTER_OPTIONS = ['prefix', 'logLevel', 'logSerializers']
+const SECRET_MISSING = `secret is missing, and there is no default. Make one with: ${SECRET_COMMAND}`
+
+type Keys = readonly [Buffer, ...Buffer[]]
 
 /** Settings of a session cookie. */
 export interface SessionSettings {
-  secrets: readonly [Buffer, ...Buffer[]]
+  secrets: Keys
   audience: string | undefined
   cookieName: string
   cookie: FullCookieAttributes
@@ -24,18 +27,23 @@ export interface SessionSettings {
 }
 
 /** `jwtSession`'s options, checked and with defaults. */
-export function sessionSettings (options: JwtSessionOptions, log: FastifyBaseLogger): SessionSettings {
+export function jwtSessionSettings (options: JwtSessionOptions, log: FastifyBaseLogger): SessionSettings {
   const given = defined(options)
-  const cookieName = given.cookieName ?? 'session'
-  const cookie = fullAttributes(given.cookie)
   const wrong = [...checkSession(given), ...unknownNames(given, Object.keys(jwtSessionSchema), log)]
   if (given.secret === undefined) wrong.push(SECRET_MISSING)
-  if (wrong.length === 0) wrong.push(...cookieProblems('cookie', cookieName, cookie))
   refuse(wrong)
+  const settings = sessionSettings(given, fullAttributes(given.cookie))
+  refuse(cookieProblems('cookie', settings.cookieName, settings.cookie))
+  assertLongEnough(settings.secrets)
+  return settings
+}
+
+/** The defaults of a session, whichever door it comes in by. */
+function sessionSettings (given: Omit<JwtSessionOptions, 'cookie'>, cookie: FullCookieAttributes): SessionSettings {
   return {
-    secrets: longEnough(keysOf(given.secret)),
+    secrets: keysOf(given.secret),
     audience: given.audience,
-    cookieName,
+    cookieName: given.cookieName ?? 'session',
     cookie,
     idleSeconds: given.idleSeconds ?? 86_400,
     absoluteSeconds: given.absoluteSeconds ?? 2_592_000,
@@ -43,8 +51,6 @@ export function sessionSettings (options: JwtSessionOptions, log: FastifyBaseLog
     clock: given.clock ?? Date.now
   }
 }
-
-const SECRET_MISSING = `secret is missing, and there is no default. Make one with: ${SECRET_COMMAND}`
 
 /** `fastifyLogin`'s options, checked, with defaults, and nothing shared with the caller's objects. */
 export type LoginSettings = ReturnType<typeof loginSettings>
@@ -57,40 +63,26 @@ export interface Surroundings {
 
 export function loginSettings (options: FastifyLoginOptions, { log, riding }: Surroundings) {
   const given = defined(options)
-  const external = given.session === 'external'
-  const session: LoginSessionOptions = external ? {} : { ...given.session as LoginSessionOptions | undefined }
-  const remember = { ...given.remember }
-  const wrong = [
-    ...checkLogin(external ? { ...given, session: undefined } : given),
-    ...unknownNames(given, Object.keys(loginSchema), log)
-  ]
-  if (given.secret === undefined && riding === undefined) wrong.push(SECRET_MISSING)
-  if (given.userLoader === undefined && given.requestLoader === undefined) wrong.push('userLoader is missing: give userLoader(id, request), requestLoader(request), or both')
-  if (given.maxLogins !== undefined && given.store === undefined) wrong.push('maxLogins needs a store')
-  refuse(wrong)
-  if (riding !== undefined) refuse(ridingProblems(given, session, riding))
+  refuse(loginProblems(given, riding, log))
+  const ownSession: LoginSessionOptions = given.session === 'external' ? {} : given.session ?? {}
+  if (riding !== undefined) refuse(ridingProblems(given, ownSession, riding))
 
-  const cookie = given.cookie ?? {}
+  const { secret, audience, clock, verifiedCacheSize, cookie } = given
+  const session = riding ?? sessionSettings(
+    { ...ownSession, secret: secret!, audience, clock, verifiedCacheSize }, fullAttributes(cookie, ownSession.cookie))
   const settings = {
-    secrets: given.secret === undefined ? riding!.secrets : keysOf(given.secret),
-    audience: given.audience ?? riding?.audience,
-    clock: given.clock ?? riding?.clock ?? Date.now,
-    session: external
-      ? 'external' as const
-      : {
-          cookieName: riding?.cookieName ?? session.cookieName ?? 'session',
-          cookie: riding?.cookie ?? fullAttributes(cookie, session.cookie),
-          idleSeconds: riding?.idleSeconds ?? session.idleSeconds ?? 86_400,
-          absoluteSeconds: riding?.absoluteSeconds ?? session.absoluteSeconds ?? 2_592_000
-        },
-    keepOnLogin: [...given.session === 'external' ? [] : session.keepOnLogin ?? []],
-    keepOnLogout: [...given.session === 'external' ? [] : session.keepOnLogout ?? []],
+    secrets: session.secrets,
+    audience: session.audience,
+    clock: clock ?? session.clock,
+    session: given.session === 'external' ? 'external' as const : session,
+    keepOnLogin: [...ownSession.keepOnLogin ?? []],
+    keepOnLogout: [...ownSession.keepOnLogout ?? []],
     remember: {
-      cookieName: remember.cookieName ?? '_remember',
-      cookie: fullAttributes(riding?.cookie, cookie, remember.cookie),
-      days: remember.days ?? 30,
-      renew: remember.renew ?? true,
-      maxDays: remember.maxDays ?? 90
+      cookieName: given.remember?.cookieName ?? '_remember',
+      cookie: fullAttributes(riding?.cookie, cookie, given.remember?.cookie),
+      days: given.remember?.days ?? 30,
+      renew: given.remember?.renew ?? true,
+      maxDays: given.remember?.maxDays ?? 90
     },
     userLoader: given.userLoader,
     requestLoader: given.requestLoader,
@@ -113,17 +105,33 @@ export function loginSettings (options: FastifyLoginOptions, { log, riding }: Su
     store: options.store,
     storeCheckSeconds: given.storeCheckSeconds ?? 0,
     rememberGraceSeconds: given.rememberGraceSeconds ?? 60,
-    maxLogins: given.maxLogins ?? null,
-    verifiedCacheSize: given.verifiedCacheSize ?? 10_000
-  } satisfies { [key: string]: unknown }
-  if (settings.session !== 'external') {
-    wrong.push(...cookieProblems('session.cookie', settings.session.cookieName, settings.session.cookie))
-    if (settings.session.cookieName === settings.remember.cookieName) wrong.push('session.cookieName and remember.cookieName must differ')
+    maxLogins: given.maxLogins ?? null
   }
-  wrong.push(...cookieProblems('remember.cookie', settings.remember.cookieName, settings.remember.cookie))
-  refuse(wrong)
-  longEnough(settings.secrets)
+  refuse(loginCookieProblems(settings))
+  assertLongEnough(settings.secrets)
   return settings
+}
+
+function loginProblems (given: FastifyLoginOptions, riding: SessionSettings | undefined, log: FastifyBaseLogger): string[] {
+  const wrong = [
+    ...checkLogin(given.session === 'external' ? { ...given, session: undefined } : given),
+    ...unknownNames(given, Object.keys(loginSchema), log)
+  ]
+  if (given.secret === undefined && riding === undefined) wrong.push(SECRET_MISSING)
+  if (given.userLoader === undefined && given.requestLoader === undefined) {
+    wrong.push('userLoader is missing: give userLoader(id, request), requestLoader(request), or both')
+  }
+  if (given.maxLogins !== undefined && given.store === undefined) wrong.push('maxLogins needs a store')
+  return wrong
+}
+
+function loginCookieProblems ({ session, remember }: {
+  session: SessionSettings | 'external', remember: Pick<SessionSettings, 'cookieName' | 'cookie'>
+}): string[] {
+  const wrong = cookieProblems('remember.cookie', remember.cookieName, remember.cookie)
+  if (session === 'external') return wrong
+  if (session.cookieName === remember.cookieName) wrong.push('session.cookieName and remember.cookieName must differ')
+  return [...cookieProblems('session.cookie', session.cookieName, session.cookie), ...wrong]
 }
 
 /** What belongs to `jwtSession` where the login rides on it. */
@@ -135,7 +143,8 @@ function ridingProblems (given: FastifyLoginOptions, session: LoginSessionOption
     ...theirs.filter((name) => session[name] !== undefined).map((name) => `session.${name}`),
     ...given.verifiedCacheSize === undefined ? [] : ['verifiedCacheSize'],
     ...given.audience === undefined || given.audience === riding.audience ? [] : ['audience']
-  ].map((name) => `${name} belongs to the jwtSession registered before: set it there, or give this login a secret of its own in a scope of its own`)
+  ].map((name) => `${name} belongs to the jwtSession registered before: set it there, ` +
+    'or give this login a secret of its own in a scope of its own')
 }
 
 /** Throws one error that names every problem. */
@@ -143,7 +152,7 @@ function refuse (wrong: string[]): void {
   if (wrong.length > 0) throw new InvalidOptionsError(`fastify-login cannot start: ${wrong.join('; ')}`)
 }
 
-/** A name like one of ours is a mistake; any other (autoload hands application-wide options to every plugin) is worth one warning. */
+/** A name like one of ours is a mistake; any other is worth one warning: autoload hands application-wide options to everybody. */
 function unknownNames (given: object, known: string[], log: FastifyBaseLogger): string[] {
   const unknown = Object.keys(given).filter((name) => !known.includes(name) && !REGISTER_OPTIONS.includes(name))
   const misspelt = unknown.filter((name) => nearest(name, known) !== undefined)
@@ -152,16 +161,13 @@ function unknownNames (given: object, known: string[], log: FastifyBaseLogger): 
   return misspelt.map((name) => unknownOption(name, nearest(name, known)))
 }
 
-type Keys = readonly [Buffer, ...Buffer[]]
-
 function keysOf (secret: Secret): Keys {
   const list = (Array.isArray(secret) ? secret : [secret]) as ReadonlyArray<string | Buffer>
   return list.map((key) => Buffer.from(key as string)) as [Buffer, ...Buffer[]]
 }
 
 /** Said last: whoever reads it has nothing else to mend. @throws FST_LOGIN_SECRET_TOO_SHORT */
-function longEnough (keys: Keys): Keys {
+function assertLongEnough (keys: Keys): void {
   const short = keys.find((key) => key.length < MINIMAL_SECRET_BYTES)
-  if (short !== undefined) throw new SecretTooShortError(short.length)
-  return keys
+  if (short !== undefined) throw new SecretTooShortError(MINIMAL_SECRET_BYTES, short.length)
 }

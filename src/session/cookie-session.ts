@@ -1,127 +1,137 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
+import { assertSize } from '../cookies/cookie.js'
+import { HeldCookie } from '../cookies/token-cookie.js'
 import { isHandshake } from '../http/headers.js'
-import { encodeSession, expiry } from './session-token.js'
-import type { SessionKit } from './session-token.js'
+import type { SessionCookieOptions } from '../options/options.js'
+import { numericDate } from '../tokens/claims.js'
+import type { LoginClaims, SessionClaims, Unsigned } from '../tokens/claims.js'
+import { expiry, sessionClaims } from './session-token.js'
+import type { SessionContent, SessionCookie } from './session-token.js'
+import { Session } from './session.js'
 import { plain, valuesFrom } from './values.js'
 import type { Values } from './values.js'
-import { readTokenCookie, tellInvalid } from '../cookies/token-cookie.js'
-import { numericDate } from '../tokens/tokens.js'
-import type { LoginClaims, SessionClaims } from '../tokens/tokens.js'
-import type { SessionCookieOptions } from '../options/options.js'
 
-/**
- * The session of one request. Nothing is read before somebody asks, and the cookie is written once, in `commit`, if something
- * changed. Values are copied when first touched: verified claims are shared between requests and never handed out.
- */
-export class Session {
-  private cookie: 'unread' | 'absent' | 'invalid' | 'valid' = 'unread'
-  /** What the browser holds. */
-  private claims: SessionClaims | null = null
-  private currentLogin: LoginClaims | null = null
-  private currentNext: string | undefined = undefined
-  /** When the session began, in seconds; `null`: with the response. */
-  private born: number | null = null
-  private values: Values | null = null
-  /** The values as JSON when they were opened: only a comparison sees changes in place. */
-  private valuesBefore = '{}'
-  /** Something besides the values changed. */
-  private dirty = false
-  /** `clear`: a cookie goes out even if this request brought none; `renew`: even if nothing changed. */
-  private insists: 'clear' | 'renew' | null = null
-  private renewable = true
-  /** When the cookie was read, in milliseconds: the clock is asked once where no renewal is due. */
-  private readAt = 0
-  private attributes: SessionCookieOptions | undefined = undefined
+/** What the browser should hold, once that may differ from what it holds. */
+interface Draft {
+  login: LoginClaims | null
+  next: string | undefined
+  /** When the session began, in seconds; `null`: with this response. */
+  born: number | null
+  /** Copied: verified claims are shared between requests and never handed out. */
+  values: Values
+  /** Something besides the values changed; in those, only a comparison sees changes in place. */
+  changed: boolean
+  /** Whether an empty session clears the cookie even if none came. */
+  clearAnyway: boolean
   /** The session was deleted, and nothing set since. */
-  deleted = false
+  deleted: boolean
+}
 
-  constructor (private readonly kit: SessionKit, private readonly request: FastifyRequest) {}
+/** What goes out where nothing changed: a renewal that is due, one in any case, none, or not even changes. */
+type Writes = 'due' | 'always' | 'changes' | 'nothing'
 
-  /** The login this session carries, or `null`; verified, but its user may be gone. */
-  get login (): LoginClaims | null {
-    if (this.cookie === 'unread') this.read()
-    return this.currentLogin
+/** The session of one request in our own cookie. Nothing is read before somebody asks, and it is written once, in `commit`. */
+export class CookieSession extends Session {
+  private readonly held: HeldCookie<SessionClaims>
+  private draft: Draft | null = null
+  private writes: Writes = 'due'
+  private attributes: SessionCookieOptions | undefined = undefined
+
+  constructor (
+    private readonly cookie: SessionCookie,
+    private readonly request: FastifyRequest,
+    /** The application ended the session itself. */
+    private readonly onEnd: (request: FastifyRequest) => void
+  ) {
+    super()
+    this.held = new HeldCookie(cookie, request)
   }
 
-  /** Where to go after the login, with `nextIn: 'session'`. */
+  get login (): LoginClaims | null {
+    return this.draft === null ? loginIn(this.held.claims) : this.draft.login
+  }
+
   get next (): string | undefined {
-    if (this.cookie === 'unread') this.read()
-    return this.currentNext
+    return this.draft === null ? this.held.claims?.next : this.draft.next
   }
 
   /** A target that does not fit beside the values is left out: where people end up matters less than what they have. */
   set next (target: string | undefined) {
     const kept = target !== undefined && this.fits(target) ? target : undefined
     if (kept === this.next) return
-    this.currentNext = kept
-    this.dirty = true
+    const draft = this.open()
+    draft.next = kept
+    draft.changed = true
   }
 
-  /** Another state of the login in the same session. */
   update (login: LoginClaims | null): void {
-    this.currentLogin = login
-    this.dirty = true
+    const draft = this.open()
+    draft.login = login
+    draft.changed = true
   }
 
-  /** Goes out with the next write, and does not ask for one. */
-  refresh (login: LoginClaims): void {
-    this.currentLogin = login
+  override amend (login: LoginClaims): void {
+    if (this.draft !== null) this.draft.login = login
+    else if (this.held.claims !== null) this.held.amend({ ...this.held.claims, ...login })
   }
 
-  /** A new session with this login, or none, and of the values those named. */
-  begin (login: LoginClaims | null, keep: readonly string[]): void {
-    const values = this.open()
-    for (const key of values.keys()) if (!keep.includes(key)) values.delete(key)
-    this.currentLogin = login
-    this.currentNext = undefined
-    this.born = null
-    this.dirty = true
-    this.deleted = false
+  startOver (login: LoginClaims | null, keep: readonly string[]): void {
+    const values = new Map([...this.values].filter(([key]) => keep.includes(key)))
+    this.draft = { login, next: undefined, born: null, values, changed: true, clearAnyway: false, deleted: false }
+  }
+
+  assertFits (login: LoginClaims, keep: readonly string[]): void {
+    const data = plain(new Map([...this.values].filter(([key]) => keep.includes(key))))
+    this.assertClaimsFit(sessionClaims(this.cookie, { login, next: undefined, data, born: null }))
+  }
+
+  override clearAnyway (): void {
+    this.open().clearAnyway = true
+  }
+
+  override holdRenewal (): void {
+    if (this.writes !== 'nothing') this.writes = 'changes'
+  }
+
+  override leaveCookie (): void {
+    this.writes = 'nothing'
+  }
+
+  override discard (): void {
+    this.held.forget()
+    this.draft = null
+    this.leaveCookie()
   }
 
   /** The values, opened for reading and writing. */
-  open (): Values {
-    if (this.values !== null) return this.values
-    if (this.cookie === 'unread') this.read()
-    this.valuesBefore = JSON.stringify(this.claims?.data ?? {})
-    return (this.values = valuesFrom(this.valuesBefore))
+  get values (): Values {
+    return this.open().values
   }
 
   set (key: string, value: unknown): void {
-    const values = this.open()
+    const draft = this.open()
     if (value === undefined) {
-      values.delete(key)
+      draft.values.delete(key)
       return
     }
-    values.set(key, value)
-    this.deleted = false
+    draft.values.set(key, value)
+    draft.deleted = false
   }
 
   /** Ends everything this browser has. */
   delete (): void {
     this.regenerate([])
-    this.deleted = true
+    this.open().deleted = true
   }
 
   /** A new session with some of the values; whoever calls this at a logout expects the login to be gone. */
   regenerate (keep: readonly string[]): void {
-    this.kit.onDrop?.(this.request)
-    this.begin(null, keep)
+    this.onEnd(this.request)
+    this.startOver(null, keep)
   }
 
   touch (): void {
-    if (this.cookie === 'unread') this.read()
-    this.insists ??= 'renew'
-  }
-
-  /** Without a session to write, clears the cookie even if this request brought none. */
-  clearAnyway (): void {
-    this.insists = 'clear'
-  }
-
-  /** Whose session this is could not be told: a renewal that is due waits for the next request. */
-  holdRenewal (): void {
-    this.renewable = false
+    if (this.writes === 'due') this.writes = 'always'
   }
 
   options (attributes: SessionCookieOptions): void {
@@ -129,101 +139,98 @@ export class Session {
   }
 
   get changed (): boolean {
-    return this.dirty || (this.values !== null && JSON.stringify(plain(this.values)) !== this.valuesBefore)
+    const { draft } = this
+    if (draft === null) return false
+    return draft.changed || JSON.stringify(plain(draft.values)) !== JSON.stringify(this.held.claims?.data ?? {})
+  }
+
+  get deleted (): boolean {
+    return this.draft?.deleted === true
   }
 
   /** Whether login state or values were asked for: the response depends on the cookie then. */
   get used (): boolean {
-    return this.cookie !== 'unread'
+    return this.held.isRead || this.writes === 'always'
   }
 
-  /** Forgets every change; for a response that must leave the cookie as it is. */
-  discard (): void {
-    this.cookie = 'unread'
-    this.claims = this.currentLogin = this.values = this.born = this.insists = null
-    this.currentNext = undefined
-    this.dirty = this.deleted = this.renewable = false
+  /** Writes or clears the cookie, if that is called for. Safe to call again. @throws FST_LOGIN_COOKIE_TOO_LARGE */
+  commit (reply: FastifyReply): void {
+    if (!this.used || this.writes === 'nothing') return
+    const isCalledFor = this.changed || this.draft?.clearAnyway === true || this.writes === 'always'
+    if (isCalledFor || this.isRenewalDue()) this.write(reply)
+    else if (this.held.known.kind === 'invalid') this.held.clear(reply, this.attributes)
   }
 
-  /**
-   * Throws where this login would not fit beside the values that are kept, before anything changed.
-   * @throws FST_LOGIN_COOKIE_TOO_LARGE
-   */
-  assertFits (login: LoginClaims, keep: readonly string[]): void {
-    const kept = new Map([...this.open()].filter(([key]) => keep.includes(key)))
-    this.encode(login, undefined, plain(kept))
+  private open (): Draft {
+    if (this.draft !== null) return this.draft
+    const claims = this.held.claims
+    return (this.draft = {
+      login: loginIn(claims),
+      next: claims?.next,
+      born: claims?.born ?? null,
+      values: valuesFrom(claims?.data),
+      changed: false,
+      clearAnyway: false,
+      deleted: false
+    })
+  }
+
+  private write (reply: FastifyReply): void {
+    const content = this.content()
+    if (content.login === null && content.next === undefined && Object.keys(content.data).length === 0) {
+      if (this.held.came || this.draft?.clearAnyway === true) this.held.clear(reply, this.attributes)
+    } else {
+      const claims = sessionClaims(this.cookie, content)
+      try {
+        this.assertClaimsFit(claims)
+      } catch (error) {
+        this.dropValues()
+        throw error
+      }
+      this.held.set(reply, claims, this.attributes)
+    }
+    this.draft = null
+    if (this.writes === 'always') this.writes = 'due'
+  }
+
+  private content (): SessionContent {
+    const { draft } = this
+    if (draft !== null) return { ...draft, data: plain(draft.values) }
+    const claims = this.held.claims
+    return { login: loginIn(claims), next: claims?.next, data: claims?.data ?? {}, born: claims?.born ?? null }
+  }
+
+  /** A login or logout stands; values that cannot be kept do not. Those of the same session stay as they were. */
+  private dropValues (): void {
+    const draft = this.open()
+    draft.values = draft.born === null ? new Map() : valuesFrom(this.held.claims?.data)
+  }
+
+  private isRenewalDue (): boolean {
+    const { claims, readAt } = this.held
+    if (claims === null || this.writes === 'changes') return false
+    const { iat, exp, born } = claims
+    if (numericDate(readAt) - iat <= this.cookie.idleSeconds / 2) return false
+    return expiry(this.cookie, numericDate(this.cookie.clock()), born) > exp &&
+      this.request.routeOptions.config.login?.renew !== false &&
+      !isHandshake(this.request)
   }
 
   private fits (next: string): boolean {
     try {
-      this.encode(this.login, next, plain(this.open()))
+      this.assertClaimsFit(sessionClaims(this.cookie, { ...this.content(), next }))
       return true
     } catch {
       return false
     }
   }
 
-  /** Writes or clears the cookie, if that is called for. Safe to call again. @throws FST_LOGIN_COOKIE_TOO_LARGE */
-  commit (reply: FastifyReply): void {
-    if (this.cookie === 'unread') return
-    try {
-      if (this.changed || this.insists !== null || this.renewalDue()) this.write(reply)
-      else if (this.cookie === 'invalid') this.clear(reply)
-    } catch (error) {
-      // A login or logout stands; values that cannot be kept do not. Those of the same session stay as they were.
-      this.values = this.born === null ? new Map() : null
-      throw error
-    }
+  private assertClaimsFit (claims: Unsigned<SessionClaims>): void {
+    const { cookie, tokens } = this.cookie
+    assertSize(cookie, cookie.size(this.request, tokens.weigh(claims), this.attributes), claims.data)
   }
+}
 
-  private read (): void {
-    this.readAt = this.kit.clock()
-    const reading = readTokenCookie(this.kit, this.request, this.readAt)
-    this.cookie = reading.kind
-    if (reading.kind === 'invalid') tellInvalid(this.kit, this.request, reading.reason)
-    if (reading.kind !== 'valid') return
-    const { claims } = reading
-    this.claims = claims
-    this.born = claims.born
-    this.currentNext = claims.next
-    if (claims.uid !== undefined) this.currentLogin = claims as SessionClaims & LoginClaims
-  }
-
-  private renewalDue (): boolean {
-    if (this.claims === null || !this.renewable) return false
-    const { iat, exp, born } = this.claims
-    if (numericDate(this.readAt) - iat <= this.kit.idleSeconds / 2) return false
-    return expiry(this.kit, numericDate(this.kit.clock()), born) > exp &&
-      this.request.routeOptions.config.login?.renew !== false &&
-      !isHandshake(this.request)
-  }
-
-  private write (reply: FastifyReply): void {
-    const data = this.values === null ? this.claims?.data ?? {} : plain(this.values)
-    if (this.currentLogin === null && this.currentNext === undefined && Object.keys(data).length === 0) {
-      if (this.cookie !== 'absent' || this.insists === 'clear') this.clear(reply)
-      return
-    }
-    const { token, claims } = this.encode(this.currentLogin, this.currentNext, data)
-    this.kit.cookie.set(reply, token, this.attributes)
-    this.settle('valid', claims, data)
-  }
-
-  private clear (reply: FastifyReply): void {
-    this.kit.cookie.clear(reply, this.attributes)
-    this.settle('absent', null, {})
-  }
-
-  /** What the browser holds from now on. */
-  private settle (cookie: 'absent' | 'valid', claims: SessionClaims | null, data: object): void {
-    this.cookie = cookie
-    this.claims = claims
-    this.valuesBefore = JSON.stringify(data)
-    this.dirty = false
-    this.insists = null
-  }
-
-  private encode (login: LoginClaims | null, next: string | undefined, data: { readonly [key: string]: unknown }) {
-    return encodeSession(this.kit, this.request, { login, next, data, born: this.born }, this.attributes)
-  }
+function loginIn (claims: SessionClaims | null): LoginClaims | null {
+  return claims?.uid === undefined ? null : claims as SessionClaims & LoginClaims
 }

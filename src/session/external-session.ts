@@ -1,8 +1,8 @@
 import type { FastifyRequest } from 'fastify'
-import type { Carrier } from './session.js'
 import { InvalidOptionsError } from '../errors.js'
-import type { LoginClaims } from '../tokens/tokens.js'
-import type { MaybePromise } from '../options/options.js'
+import type { MaybePromise } from '../http/promises.js'
+import type { LoginClaims } from '../tokens/claims.js'
+import { Session } from './session.js'
 
 /** Keys in the foreign session. */
 const LOGIN = '_login'
@@ -15,13 +15,16 @@ interface ForeignSession {
   regenerate (keep?: readonly string[]): MaybePromise<void>
 }
 
-/** Login state in the `request.session` of another plugin, which keeps it secret or on the server and writes its own cookie. */
-export class ExternalCarrier implements Carrier {
-  constructor (private readonly request: FastifyRequest) {}
+/** Login state in the `request.session` of another plugin, which keeps it secret or on the server. */
+export class ExternalSession extends Session {
+  constructor (private readonly request: FastifyRequest) {
+    super()
+  }
 
   get login (): LoginClaims | null {
     const login = this.session?.get(LOGIN) as Partial<LoginClaims> | null | undefined
-    return login?.uid !== undefined && login.sid !== undefined && login.auth_time !== undefined ? login as LoginClaims : null
+    const isLogin = login?.uid !== undefined && login.sid !== undefined && login.auth_time !== undefined
+    return isLogin ? login as LoginClaims : null
   }
 
   get next (): string | undefined {
@@ -36,23 +39,17 @@ export class ExternalCarrier implements Carrier {
     this.session?.set(LOGIN, login ?? undefined)
   }
 
-  refresh (login: LoginClaims): void {
-    this.update(login)
-  }
-
   /** Another session id at each login and logout, or somebody who planted the old one would be logged in too. */
-  async begin (login: LoginClaims | null, keep: readonly string[]): Promise<void> {
+  async startOver (login: LoginClaims | null, keep: readonly string[]): Promise<void> {
     await this.session?.regenerate(keep)
     if (login !== null) this.update(login)
   }
 
   assertFits (): void {
-    if (this.session === null) throw new InvalidOptionsError('this request has no session that could carry a login: ended before, or outside the path of the session cookie')
+    if (this.session !== null) return
+    throw new InvalidOptionsError('this request has no session that could carry a login: ' +
+      'ended before, or outside the path of the session cookie')
   }
-
-  // That plugin writes the cookie, and decides how long it is kept.
-  holdRenewal (): void {}
-  clearAnyway (): void {}
 
   /** Read anew each time: `@fastify/session` replaces the object when it regenerates, and puts none outside its cookie's path. */
   private get session (): ForeignSession | null {

@@ -1,30 +1,28 @@
-import type { FastifyRequest } from 'fastify'
-import { assertCookieFits } from '../cookies/cookie.js'
 import type { TokenCookie } from '../cookies/token-cookie.js'
-import { numericDate } from '../tokens/tokens.js'
-import type { LoginClaims, SessionClaims } from '../tokens/tokens.js'
-import type { SessionCookieOptions } from '../options/options.js'
+import { numericDate } from '../tokens/claims.js'
+import type { LoginClaims, SessionClaims, Unsigned } from '../tokens/claims.js'
+import type { PlainValues } from './values.js'
 
 /** What all sessions of one registration share. */
-export interface SessionKit extends TokenCookie<SessionClaims> {
+export interface SessionCookie extends TokenCookie<SessionClaims> {
   readonly idleSeconds: number
   readonly absoluteSeconds: number
-  /** The application ended the session itself; the login that rides on it ends too. */
-  onDrop: ((request: FastifyRequest) => void) | undefined
 }
 
+/** What a session holds, before it is a token. */
 export interface SessionContent {
   readonly login: LoginClaims | null
   readonly next: string | undefined
-  readonly data: { readonly [key: string]: unknown }
+  readonly data: PlainValues
   /** When the session began, in seconds; `null`: now. */
   readonly born: number | null
 }
 
-/** The cookie's value and what it says; JSON leaves out what is undefined. @throws FST_LOGIN_COOKIE_TOO_LARGE */
-export function encodeSession (kit: SessionKit, request: FastifyRequest, { login, next, data, born }: SessionContent, attributes?: SessionCookieOptions) {
-  const iat = numericDate(kit.clock())
-  const claims = {
+/** What the token says of a session that is written now; JSON leaves out what is undefined. */
+export function sessionClaims (cookie: SessionCookie, content: SessionContent): Unsigned<SessionClaims> {
+  const { login, next, data, born } = content
+  const iat = numericDate(cookie.clock())
+  return {
     uid: login?.uid,
     sid: login?.sid,
     auth_time: login?.auth_time,
@@ -32,17 +30,14 @@ export function encodeSession (kit: SessionKit, request: FastifyRequest, { login
     stamp: login?.stamp,
     fp: login?.fp,
     iat,
-    exp: expiry(kit, iat, born ?? iat),
+    exp: expiry(cookie, iat, born ?? iat),
     born: born ?? iat,
     data: Object.keys(data).length === 0 ? undefined : data,
     next
   }
-  const token = kit.tokens.sign(claims)
-  assertCookieFits(kit.cookie, request, token, attributes, data)
-  return { token, claims: { ck: kit.cookie.name, ...claims } }
 }
 
 /** When a token of this session ends that is written now. All in seconds. */
-export function expiry ({ idleSeconds, absoluteSeconds }: SessionKit, now: number, born: number): number {
+export function expiry ({ idleSeconds, absoluteSeconds }: SessionCookie, now: number, born: number): number {
   return Math.min(now + idleSeconds, born + absoluteSeconds)
 }

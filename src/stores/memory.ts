@@ -1,4 +1,4 @@
-import type { UserId } from '../options/options.js'
+import type { UserId } from '../tokens/claims.js'
 import { firstToken, judge } from './rotation.js'
 import type { TokenState } from './rotation.js'
 import type { LoginRecord, LoginStore } from './store.js'

@@ -4,15 +4,14 @@ import { LruMap } from 'toad-cache'
 import { StoreFailedError } from '../errors.js'
 import type { LoginSettings } from '../options/settings.js'
 import type { LoginRecord, LoginStore } from './store.js'
-import type { LoginClaims, LoginId, RememberClaims } from '../tokens/tokens.js'
-import type { UserId } from '../options/options.js'
+import type { LoginClaims, LoginId, RememberClaims, UserId } from '../tokens/claims.js'
 
 const MINUTE = 60_000
 const MAX_USER_AGENT = 512
 /** Logins whose last positive answer is remembered, with `storeCheckSeconds`. */
 const MAX_CHECKED = 10_000
 
-type RememberedLogin = Pick<RememberClaims, 'uid' | 'sid' | 'exp' | 'tok'>
+type RememberedLogin = Pick<RememberClaims, 'uid' | 'sid' | 'exp'> & { readonly tok?: string | undefined }
 
 /** What a presented remember cookie earns; `tok` where the response must carry a new single-use token. */
 export type Presented = { kind: 'restore', tok: string | undefined } | { kind: 'reuse' } | { kind: 'gone' }

@@ -1,5 +1,5 @@
 import { InvalidOptionsError } from '../errors.js'
-import type { UserId } from '../options/options.js'
+import type { UserId } from '../tokens/claims.js'
 import { CREATE, DELETE, DELETE_ALL, LIST, ROTATE, TOUCH } from './redis-scripts.js'
 import type { LoginRecord, LoginStore } from './store.js'
 import { storable, userKey } from './user-key.js'

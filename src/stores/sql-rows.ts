@@ -1,4 +1,4 @@
-import type { UserId } from '../options/options.js'
+import type { UserId } from '../tokens/claims.js'
 import type { TokenState } from './rotation.js'
 import type { SqlRow } from './sql-dialects.js'
 import type { LoginRecord } from './store.js'

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { InvalidOptionsError } from '../errors.js'
-import type { MaybePromise } from '../options/options.js'
+import type { MaybePromise } from '../http/promises.js'
 import { firstToken, judge } from './rotation.js'
 import { countIn, dialects, isConflict, rowsIn, withPlaceholders } from './sql-dialects.js'
 import type { SqlDialect, SqlParam } from './sql-dialects.js'

@@ -1,4 +1,4 @@
-import type { UserId } from '../options/options.js'
+import type { UserId } from '../tokens/claims.js'
 
 /** A login as `login.list()` shows it. Times in milliseconds since 1970. */
 export interface LoginRecord {

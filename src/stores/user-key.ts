@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import type { UserId } from '../options/options.js'
+import type { UserId } from '../tokens/claims.js'
 
 /** Longer ones would not fit into the index of every database. */
 const MAX_KEY = 255

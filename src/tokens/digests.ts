@@ -8,8 +8,11 @@ export interface Digests {
   /** Digest under the first secret. */
   digest (value: string): string
   /** Whether `digest` is that of `value` under the first secret, an older one, or none. */
-  compare (digest: string | undefined, value: string): 'current' | 'old' | 'changed'
+  compare (digest: string | undefined, value: string): Comparison
 }
+
+/** How a value of now compares with its digest in a token. */
+export type Comparison = 'current' | 'old' | 'changed'
 
 /** 128 bits: nobody can search for a second value, as the key is secret. Keeps the cookies small. */
 const DIGEST_BYTES = 16

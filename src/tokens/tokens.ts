@@ -1,56 +1,7 @@
 import { Ajv } from 'ajv'
 import { createSigner, createVerifier, TokenError } from 'fast-jwt'
-import type { UserId } from '../options/options.js'
+import type { CommonClaims, InvalidReason, RememberClaims, SessionClaims, Unsigned } from './claims.js'
 import { VerifiedTokens } from './verified-tokens.js'
-
-/** The login inside a token. `auth_time` in seconds since 1970 (OpenID Connect Core, section 2). */
-export interface LoginClaims {
-  readonly uid: UserId
-  readonly sid: string
-  readonly auth_time: number
-  readonly fresh?: boolean | undefined
-  /** Keyed digest of `userStamp(user)`. */
-  readonly stamp?: string | undefined
-  /** Keyed digest of `fingerprint(request)`. */
-  readonly fp?: string | undefined
-}
-
-/** What names a login. */
-export type LoginId = Pick<LoginClaims, 'uid' | 'sid'>
-
-/** What every token carries: the cookie it counts in, and its times in seconds since 1970 (RFC 7519, section 4.1). */
-export interface CommonClaims {
-  readonly ck: string
-  readonly aud?: string
-  readonly iat: number
-  readonly exp: number
-  /** When the session, or the login, began; the absolute limit counts from it and it never moves. */
-  readonly born: number
-}
-
-/** With a login, all of its claims that must be there; without one, none. */
-type MaybeLoginClaims = { readonly [K in keyof LoginClaims]?: LoginClaims[K] | undefined }
-
-export interface SessionClaims extends CommonClaims, MaybeLoginClaims {
-  /** The application's values; one level down, so that a key named `exp` is just a key. */
-  readonly data?: { readonly [key: string]: unknown } | undefined
-  /** Where to go after the login, with `nextIn: 'session'`. */
-  readonly next?: string | undefined
-}
-
-export interface RememberClaims extends CommonClaims, Omit<LoginClaims, 'fresh' | 'fp'> {
-  readonly days: number
-  /** Single-use token, with a store. */
-  readonly tok?: string | undefined
-}
-
-/** A moment as tokens name it: milliseconds in, whole seconds out (RFC 7519, section 2). */
-export function numericDate (milliseconds: number): number {
-  return Math.floor(milliseconds / 1000)
-}
-
-/** Why a token was not accepted; never what it said. */
-export type InvalidReason = 'malformed' | 'signature' | 'algorithm' | 'type' | 'claims' | 'expired'
 
 type Valid<C> = { readonly kind: 'valid', readonly claims: C }
 
@@ -58,7 +9,9 @@ export type Reading<C> = Valid<C> | { readonly kind: 'invalid', readonly reason:
 
 /** Signs and verifies the tokens of one cookie. */
 export interface Tokens<C extends CommonClaims> {
-  sign (claims: Omit<C, 'ck' | 'aud'>): string
+  sign (claims: Unsigned<C>): string
+  /** How long the token would be that `sign` makes of this, without the work of signing. */
+  weigh (claims: Unsigned<C>): number
   /**
    * Claims of a token that passed everything, or the reason why not; `now` in milliseconds. Never throws. The claims are shared
    * between requests: frozen, and what is inside `data` not to be handed out.
@@ -71,7 +24,7 @@ const word = { type: 'string', minLength: 1 }
 const userId = { anyOf: [word, { type: 'number' }] }
 const login = { uid: userId, sid: word, auth_time: seconds, stamp: word }
 
-const kinds = {
+const purposes = {
   session: {
     typ: 'session+jwt',
     required: ['ck', 'iat', 'exp', 'born'],
@@ -86,7 +39,7 @@ const kinds = {
   }
 }
 
-type Kind = keyof typeof kinds
+type Purpose = keyof typeof purposes
 type ClaimsOf = { session: SessionClaims, remember: RememberClaims }
 
 export interface TokenSettings {
@@ -98,23 +51,35 @@ export interface TokenSettings {
   absoluteSeconds: number
 }
 
-export function createTokens<K extends Kind> (kind: K, { secrets, cookieName, audience, cacheSize, absoluteSeconds }: TokenSettings): Tokens<ClaimsOf[K]> {
-  const { typ, required, dependencies, properties } = kinds[kind]
+export function createTokens<P extends Purpose> (purpose: P, settings: TokenSettings): Tokens<ClaimsOf[P]> {
+  const { secrets, cookieName, audience, cacheSize, absoluteSeconds } = settings
+  const { typ, required, dependencies, properties } = purposes[purpose]
   const signer = createSigner({ key: secrets[0], algorithm: 'HS256', header: { alg: 'HS256', typ } })
+  const sign = (claims: object): string => signer({ ck: cookieName, aud: audience, ...claims })
+  const withoutPayload = sign({ iat: 0 }).length - base64Length(payloadBytes({ iat: 0 }))
   // fast-jwt's own cache hashes each token and hands the same mutable payload to everyone, so it stays off. Expiry is
   // checked here, by the time given, on hits and misses alike; fast-jwt would throw a RangeError at an absurd exp.
-  const verifiers = secrets.map((key) => createVerifier({ key, algorithms: ['HS256'], checkTyp: typ, cache: false, ignoreExpiration: true }))
+  const verifiers = secrets.map((key) =>
+    createVerifier({ key, algorithms: ['HS256'], checkTyp: typ, cache: false, ignoreExpiration: true }))
   // Its schema is ours and constant: checking that against the meta-schema is most of what a start would cost.
-  const hasClaims = new Ajv({ meta: false, validateSchema: false }).compile<ClaimsOf[K]>({
+  const hasClaims = new Ajv({ meta: false, validateSchema: false }).compile<ClaimsOf[P]>({
     type: 'object',
     required: audience === undefined ? required : [...required, 'aud'],
     dependencies,
-    properties: { ...properties, iat: seconds, exp: seconds, born: seconds, ck: { const: cookieName }, aud: audience === undefined ? false : { const: audience } }
+    properties: {
+      ...properties,
+      iat: seconds,
+      exp: seconds,
+      born: seconds,
+      ck: { const: cookieName },
+      aud: audience === undefined ? false : { const: audience }
+    }
   })
-  const verified = cacheSize > 0 ? new VerifiedTokens<Valid<ClaimsOf[K]>>(cacheSize) : undefined
+  const verified = cacheSize > 0 ? new VerifiedTokens<Valid<ClaimsOf[P]>>(cacheSize) : undefined
 
   return {
-    sign: (claims) => signer({ ck: cookieName, aud: audience, ...claims }),
+    sign,
+    weigh: (claims) => withoutPayload + base64Length(payloadBytes(claims)),
     read (token, now) {
       const known = verified?.get(token)
       const reading = known ?? verify(token)
@@ -129,7 +94,11 @@ export function createTokens<K extends Kind> (kind: K, { secrets, cookieName, au
     }
   }
 
-  function verify (token: string): Reading<ClaimsOf[K]> {
+  function payloadBytes (claims: object): number {
+    return Buffer.byteLength(JSON.stringify({ ck: cookieName, aud: audience, ...claims }))
+  }
+
+  function verify (token: string): Reading<ClaimsOf[P]> {
     const payload = payloadOf(token)
     if (typeof payload === 'string') return invalid[payload]
     if (!hasClaims(payload)) return invalid.claims
@@ -151,6 +120,11 @@ export function createTokens<K extends Kind> (kind: K, { secrets, cookieName, au
     }
     return reason
   }
+}
+
+/** Characters of so many bytes in base64url, which has no padding (RFC 4648, section 5). */
+function base64Length (bytes: number): number {
+  return Math.ceil(bytes * 4 / 3)
 }
 
 /**

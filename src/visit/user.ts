@@ -1,11 +1,11 @@
 import type { LoginUser } from 'fastify'
-import { InvalidUserError, UserWithoutIdError } from '../errors.js'
-import { kindOf } from '../options/check.js'
-import type { UserId } from '../options/options.js'
+import { InvalidUserError, kindOf, UserWithoutIdError } from '../errors.js'
+import type { UserId } from '../tokens/claims.js'
 
 /** The user's id. @throws FST_LOGIN_USER_WITHOUT_ID; `call` names who brought the user */
 export function idOf (user: LoginUser, call: string): UserId {
-  const id = typeof user === 'object' || typeof user === 'function' ? (user as { id?: unknown } | null)?.id : undefined
+  const isObject = typeof user === 'object' || typeof user === 'function'
+  const id = isObject ? (user as { id?: unknown } | null)?.id : undefined
   if ((typeof id === 'string' && id !== '') || (typeof id === 'number' && Number.isFinite(id))) return id
   throw new UserWithoutIdError(call, id === undefined ? `${kindOf(user)} without id` : kindOf(id))
 }
