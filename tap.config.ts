@@ -1,6 +1,6 @@
 /* v8 ignore start -- runs before the suite, in a process of its own */
 import { execFileSync } from 'node:child_process'
-import { serversFound } from './test/servers.js'
+import { serversFound } from './test/support/servers.js'
 
 // The tests of the built doors need something to open.
 execFileSync('npx', ['tshy'], { stdio: 'inherit' })

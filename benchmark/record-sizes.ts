@@ -15,7 +15,7 @@ import type { RowDataPacket } from 'mysql2/promise'
 import pg from 'pg'
 import { memoryStore, redisStore, sqlStore } from '../src/index.js'
 import type { LoginStore } from '../src/index.js'
-import { isThere, servers } from '../test/servers.js'
+import { isThere, servers } from '../test/support/servers.js'
 
 const LOGINS = Number(process.argv[2] ?? 100_000)
 const AGENT = 'Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/141.0.0.0 Safari/537.36'

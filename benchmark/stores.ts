@@ -1,6 +1,6 @@
 import type { FastifyInstance } from 'fastify'
-import { isThere, servers } from '../test/servers.js'
-import type { Server } from '../test/servers.js'
+import { isThere, servers } from '../test/support/servers.js'
+import type { Server } from '../test/support/servers.js'
 
 const NAME = 'fastify_login_bench'
 

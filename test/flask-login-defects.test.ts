@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import t from 'tap'
-import { Browser, claimsOf, OTHER_SECRET, SECRET, setCookies, START } from './helpers.js'
-import { DAY, site } from './site.js'
+import { Browser, claimsOf, OTHER_SECRET, SECRET, setCookies, START } from './support/helpers.js'
+import { DAY, site } from './support/site.js'
 
 // What an older login extension gets wrong, and no other test says in these words.
 

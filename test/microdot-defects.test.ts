@@ -2,8 +2,8 @@ import Fastify from 'fastify'
 import t from 'tap'
 import fastifyLogin from '../src/index.js'
 import type { FastifyLoginOptions } from '../src/index.js'
-import { Browser, build, claimsOf, forge, people, SECRET, setCookies, START } from './helpers.js'
-import { DAY, site, Visitor } from './site.js'
+import { Browser, build, claimsOf, forge, people, SECRET, setCookies, START } from './support/helpers.js'
+import { DAY, site, Visitor } from './support/site.js'
 
 // What an older login extension gets wrong, and no other test says in these words.
 

@@ -1,7 +1,7 @@
 import mysql from 'mysql2/promise'
 import type { RowDataPacket } from 'mysql2/promise'
 import t from 'tap'
-import { isThere, servers } from '../servers.js'
+import { isThere, servers } from '../support/servers.js'
 import { create, newRecord, newUser, NOW } from './contract/fixtures.js'
 import { newStore, sqlCases } from './sql-cases.js'
 

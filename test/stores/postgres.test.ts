@@ -1,6 +1,6 @@
 import pg from 'pg'
 import t from 'tap'
-import { isThere, servers } from '../servers.js'
+import { isThere, servers } from '../support/servers.js'
 import { newUser, NOW } from './contract/fixtures.js'
 import { newStore, sqlCases } from './sql-cases.js'
 

@@ -4,7 +4,7 @@ import t from 'tap'
 import { redisStore } from '../../src/index.js'
 import { create, newRecord, newUser, NOW } from './contract/fixtures.js'
 import { storeContract } from './contract.js'
-import { canStartRedis, startCluster } from './redis-cluster.js'
+import { canStartRedis, startCluster } from '../support/stores/redis-cluster.js'
 
 t.test('on a Redis Cluster', { skip: canStartRedis() ? false : 'no redis-server' }, async (t) => {
   const ports = await startCluster(t)

@@ -4,7 +4,7 @@ import t from 'tap'
 import type { Test } from 'tap'
 import { redisStore } from '../../src/index.js'
 import type { IoredisClient, NodeRedisClient } from '../../src/index.js'
-import { isThere, servers } from '../servers.js'
+import { isThere, servers } from '../support/servers.js'
 import { create, digestOf, HOUR, newRecord, newSid, newUser, NOW } from './contract/fixtures.js'
 import { storeContract } from './contract.js'
 

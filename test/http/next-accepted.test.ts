@@ -1,0 +1,214 @@
+import fc from 'fast-check'
+import formbody from '@fastify/formbody'
+import t from 'tap'
+import type { FastifyLoginOptions } from '../../src/index.js'
+import { build, forge, START } from '../support/helpers.js'
+
+const settings = {
+  nextParam: 'back',
+  loginUrl: '/sign-in?theme=dark',
+  refreshUrl: '/confirm',
+  publicOrigin: 'https://own.example',
+  allowedOrigins: ['https://allowed.example/ignored', 'http://[::1]:8080']
+} satisfies FastifyLoginOptions
+
+const ACCEPTED: Record<string, string> = {
+  '/': '/',
+  '/dashboard?tab=2#top': '/dashboard?tab=2#top',
+  '/a+b?q=a+b': '/a+b?q=a+b',
+  '/a%2Bb?q=a%2Bb': '/a%2Bb?q=a%2Bb',
+  '/ünï?cödé=ß#é': '/%C3%BCn%C3%AF?c%C3%B6d%C3%A9=%C3%9F#%C3%A9',
+  '/日本/🔑': '/%E6%97%A5%E6%9C%AC/%F0%9F%94%91',
+  '/／evil.example': '/%EF%BC%8Fevil.example',
+  '/\u2028x': '/%E2%80%A8x',
+  '/two words': '/two%20words',
+  '/<script>"': '/%3Cscript%3E%22',
+  '/%09/evil.example': '/%09/evil.example',
+  '/%5Cevil.example': '/%5Cevil.example',
+  '/%2f/evil.example': '/%2f/evil.example',
+  '/%0d%0aset-cookie:%20a=b': '/%0d%0aset-cookie:%20a=b',
+  '/%': '/%',
+  '/a//b': '/a//b',
+  '/a/../b/./c': '/b/c',
+  '/a/%2E%2e/b': '/b',
+  '/@evil.example': '/@evil.example',
+  '/javascript:alert(1)': '/javascript:alert(1)',
+  '/?url=//evil.example': '/?url=//evil.example',
+  '/go?to=https://evil.example': '/go?to=https://evil.example',
+  '/sign-in/': '/sign-in/',
+  '/sign-in-help': '/sign-in-help',
+  'https://allowed.example': 'https://allowed.example/',
+  'HTTPS://Allowed.Example:443/ü': 'https://allowed.example/%C3%BC',
+  'https://allowed.example/sign-in': 'https://allowed.example/sign-in',
+  'http://[::1]:8080/x': 'http://[::1]:8080/x',
+  'https://own.example/x?y': 'https://own.example/x?y',
+  ['/'.padEnd(2048, 'a')]: '/'.padEnd(2048, 'a')
+}
+
+const REFUSED = [
+  '', ' ', '.', 'dashboard', './dashboard', '../x', '?x', '#x', '\ufeff/x',
+  '//evil.example', '///evil.example', '////evil.example', '//', '//evil.example/..', '//allowed.example', '//own.invalid/x',
+  '/\\evil.example', '\\\\evil.example', '\\/evil.example', '/x\\y', '/\\/evil.example',
+  '/\t/evil.example', '/\n/evil.example', '/\r/evil.example', '\t//evil.example', ' //evil.example', ' /x', '\u00a0/x',
+  '/x\r\nset-cookie: a=b', '/\0', '/\u007f', '/\u0085',
+  '/.//evil.example', '/./\t/evil.example', '/..//evil.example', '/x/..//evil.example',
+  '/x/%2e%2e//evil.example', '/x/.%2E//evil.example', '/%2e//evil.example', '/x/y/../..//evil.example',
+  'javascript:alert(1)', 'JaVaScRiPt:alert(1)', 'java\tscript:alert(1)', 'vbscript:x', 'data:text/html,<script>', 'mailto:a@b.example',
+  'blob:https://allowed.example/1-2', 'filesystem:https://allowed.example/x', 'view-source:https://allowed.example', 'file:///etc/passwd',
+  'ws://allowed.example', 'ftp://allowed.example',
+  'https:allowed.example', 'https:/allowed.example', 'http:/x', 'https:evil.example', 'https:x', 'http:', 'https://', 'https://%', 'https://[',
+  'https://evil.example', 'HTTPS://EVIL.EXAMPLE', 'https:////evil.example', 'https:///evil.example',
+  'http://allowed.example', 'https://allowed.example:8443', 'https://allowed.example.', 'https://www.allowed.example',
+  'https://allowed.example.evil.example', 'https://allowed.exampleevil.example', 'http://[::1]', 'http://[::1]:8081',
+  'https://allowed.example@evil.example', 'https://evil.example#@allowed.example', 'https://evil.example?@allowed.example',
+  'https://evil.example\\@allowed.example', 'https://allowed.example\\.evil.example', 'https://allowed.example\t.evil.example',
+  'https://ann@allowed.example', 'https://ann:word@allowed.example', 'https://:word@allowed.example',
+  'https://allowed.example//evil.example', 'https://allowed.example/x/..//evil.example',
+  'http://own.example', 'https://own.example.evil.example', 'http://localhost/x', 'http://localhost:80/x', 'http://own.invalid/x',
+  '/sign-in', '/sign-in?', '/sign-in?back=/x', '/sign-in#x', '/x/../sign-in', 'https://own.example/sign-in',
+  '/confirm', '/confirm?x', '/%2e/confirm', 'https://own.example/confirm#x',
+  '/'.padEnd(2049, 'a'), '/'.padEnd(10_240, 'a'), '/'.padEnd(500, 'ü'), `/${'./'.repeat(1100)}x`, `https://allowed.example/${'"'.repeat(800)}`
+]
+
+const NOT_STRINGS: unknown[] = [
+  undefined, null, 0, 1, NaN, true, false, 10n, Symbol('/x'), [], ['/x'], ['/x', '/y'], [['/x']], {}, { 0: '/x', length: 1 },
+  { toString: () => '/x' }, Object('/x'), new URL('https://allowed.example'), () => '/x', Buffer.from('/x')
+]
+
+/** A value for the name of a test; TAP is read line by line. */
+function shown (value: unknown): string {
+  return encodeURI(String(JSON.stringify(value))).slice(0, 60)
+}
+
+const HOME = '/home?default'
+
+async function loginApp (options: FastifyLoginOptions = {}) {
+  const app = await build({ ...settings, ...options })
+  await app.register(formbody)
+  app.post('/sign-in', async (request, reply) => {
+    return reply.loginUser({ id: 'ann' }, { next: (request.body as { next?: unknown } | null)?.next, redirectUrl: HOME })
+  })
+  return app
+}
+
+t.test('safeNext gives back what stays on this site or an allowed one, serialised for Location', async (t) => {
+  const { login } = await build(settings)
+  for (const [value, expected] of Object.entries(ACCEPTED)) {
+    t.equal(login.safeNext(value), expected, shown(value))
+    t.equal(login.safeNext(expected), expected, 'and that again as it is')
+  }
+  t.equal(login.safeNext('/lone\ud800'), '/lone%EF%BF%BD')
+})
+
+t.test('safeNext refuses everything else', async (t) => {
+  const { login } = await build(settings)
+  for (const value of REFUSED) t.equal(login.safeNext(value), null, shown(value))
+  for (const value of NOT_STRINGS) t.equal(login.safeNext(value), null, `${typeof value} ${Object.prototype.toString.call(value)}`)
+})
+
+t.test('without publicOrigin and allowedOrigins only paths are accepted, and no Host header changes that', async (t) => {
+  const app = await build()
+  app.post('/login', async (_request, reply) => reply.loginUser({ id: 'ann' }, { redirectUrl: HOME }))
+  const hosts: [host: string, next: string][] = [
+    ['localhost', 'http://localhost/x'],
+    ['evil.example', 'http://evil.example/x'],
+    ['evil.example', '//evil.example/x']
+  ]
+  for (const [host, next] of hosts) {
+    const response = await app.inject({ method: 'POST', url: `/login?next=${encodeURIComponent(next)}`, headers: { host } })
+    t.match(response, { statusCode: 302, headers: { location: HOME } }, next)
+  }
+  t.equal(app.login.safeNext('/login?x'), null)
+  t.equal(app.login.safeNext('https://allowed.example'), null)
+})
+
+t.test('the login page of another site is no page of ours', async (t) => {
+  const { login } = await build({ loginUrl: 'https://accounts.example/login', refreshUrl: null, allowedOrigins: ['https://accounts.example'] })
+  t.equal(login.safeNext('/login'), '/login')
+  t.equal(login.safeNext('https://accounts.example/login'), 'https://accounts.example/login')
+  const { login: own } = await build({ loginUrl: 'https://own.example/login', publicOrigin: 'https://own.example/any/path' })
+  t.equal(own.safeNext('/login'), null)
+  t.equal(own.safeNext('/other'), '/other')
+})
+
+t.test('whatever is put together from the parts of an attack, the browser stays here or goes where it may', async (t) => {
+  const { login } = await build(settings)
+  const parts = ['/', '/', '\\', '.', '..', '%2e', '%2F', '%5c', '%09', '\t', '\n', '\0', ':', '@', '?', '#', ' ', ';', 'https:', 'http:', 'javascript:',
+    'evil.example', 'allowed.example', 'own.example', 'own.invalid', 'sign-in', 'x', 'ü', '\u2028', '\ud800', '[', ']', '／', '。']
+  const value = fc.array(fc.constantFrom(...parts), { maxLength: 9 }).map((chosen) => chosen.join(''))
+  const mayGo = ['https://victim.example', 'https://allowed.example', 'https://own.example', 'http://[::1]:8080']
+  t.doesNotThrow(() => fc.assert(fc.property(fc.oneof(value, value.map((tail) => `/${tail}`), fc.string({ unit: 'binary' })), (given) => {
+    const target = login.safeNext(given)
+    if (target === null) return
+    const url = new URL(target, 'https://victim.example/sign-in')
+    if (!mayGo.includes(url.origin)) throw new Error(`leads to ${url.origin}`)
+    if (!/^[\x21-\x7e]+$/.test(target)) throw new Error('not fit for Location')
+    if (['/sign-in', '/confirm'].includes(url.pathname) && url.origin !== 'https://allowed.example') throw new Error('leads back to the login page')
+    if (login.safeNext(target) !== target) throw new Error('not stable')
+  }), { numRuns: 20_000, seed: 7 }))
+})
+
+t.test('through a login: the query', async (t) => {
+  const app = await loginApp()
+  const expected = { ...ACCEPTED, ...Object.fromEntries(REFUSED.map((value) => [value, HOME])) }
+  for (const [value, location] of Object.entries(expected)) {
+    const query = new URLSearchParams({ back: value }).toString()
+    const response = await app.inject({ method: 'POST', url: `/sign-in?${query}` })
+    t.match(response, { statusCode: 302, headers: { location } }, shown(value))
+  }
+  const odd = [
+    'back=/a&back=/b', 'back=/a&back=/a', 'back=//evil.example&back=/a', 'back=/a&x=1&back=//evil.example',
+    'back', 'back=', 'back=%', 'back=%00', 'back[]=/a&back[x]=/a'
+  ]
+  for (const query of odd) {
+    const response = await app.inject({ method: 'POST', url: `/sign-in?${query}` })
+    t.match(response, { statusCode: 302, headers: { location: HOME } }, query)
+  }
+})
+
+t.test('through a login: a form or JSON body', async (t) => {
+  const app = await loginApp()
+  const expected = { ...ACCEPTED, ...Object.fromEntries(REFUSED.map((value) => [value, HOME])) }
+  for (const [next, location] of Object.entries(expected)) {
+    const name = shown(next)
+    t.match(await app.inject({ method: 'POST', url: '/sign-in?back=/query', payload: { next } }), { statusCode: 302, headers: { location } }, name)
+    const form = { headers: { 'content-type': 'application/x-www-form-urlencoded' }, payload: new URLSearchParams({ next }).toString() }
+    t.match(await app.inject({ method: 'POST', url: '/sign-in?back=/query', ...form }), { statusCode: 302, headers: { location } }, `${name} as form`)
+  }
+  for (const next of [0, 1, false, true, [], ['/x'], [['/x']], {}, { href: '/x' }, { toString: '/x' }, { length: 2, 0: '/' }]) {
+    const response = await app.inject({ method: 'POST', url: '/sign-in?back=/query', payload: { next } })
+    t.match(response, { statusCode: 302, headers: { location: HOME } }, JSON.stringify(next))
+  }
+})
+
+t.test('through a login: the session, should it hold what was safe once', async (t) => {
+  const app = await loginApp({ nextIn: 'session' })
+  const now = START / 1000
+  const claims = { ck: 'session', iat: now, exp: now + 1e9, born: now }
+  for (const value of [...REFUSED, ['/x'], 7, { href: '/x' }]) {
+    const response = await app.inject({ method: 'POST', url: '/sign-in', cookies: { session: forge({ ...claims, next: value }) } })
+    t.match(response, { statusCode: 302, headers: { location: HOME } }, shown(value))
+  }
+})
+
+t.test('what wins: body, query, session, redirectUrl; one that is refused hides those after it', async (t) => {
+  const app = await loginApp({ nextIn: 'session' })
+  app.get('/wanted', { preHandler: app.login.guard() }, async () => 'wanted')
+  const table: [body: unknown, query: string, location: string][] = [
+    ['/body', '?back=/query', '/body'],
+    [undefined, '?back=/query', '/query'],
+    [null, '?back=/query', '/query'],
+    [undefined, '', '/wanted?page=2'],
+    ['//evil.example', '?back=/query', HOME],
+    ['', '?back=/query', HOME],
+    [['/body'], '?back=/query', HOME],
+    [undefined, '?back=//evil.example', HOME],
+    [undefined, '?back=', HOME],
+    [undefined, '?back=/a&back=/b', HOME]
+  ]
+  for (const [next, query, location] of table) {
+    const { cookies: [session] } = await app.inject('/wanted?page=2')
+    const request = { method: 'POST', url: `/sign-in${query}`, payload: { next }, cookies: { session: session!.value } } as const
+    t.match(await app.inject(request), { statusCode: 302, headers: { location } }, `${JSON.stringify(next)} ${query}`)
+  }
+})
