@@ -1,7 +1,9 @@
 import { createHash } from 'node:crypto'
 import t from 'tap'
-import { Browser, claimsOf, OTHER_SECRET, SECRET, setCookies, START } from './support/helpers.js'
-import { DAY, site } from './support/site.js'
+import { Browser, setCookies } from './support/browser.js'
+import { DAY, START } from './support/clock.js'
+import { site } from './support/site.js'
+import { claimsOf, OTHER_SECRET, SECRET } from './support/tokens.js'
 
 // What an older login extension gets wrong, and no other test says in these words.
 

@@ -2,8 +2,12 @@ import Fastify from 'fastify'
 import t from 'tap'
 import fastifyLogin from '../src/index.js'
 import type { FastifyLoginOptions } from '../src/index.js'
-import { Browser, build, claimsOf, forge, people, SECRET, setCookies, START } from './support/helpers.js'
-import { DAY, site, Visitor } from './support/site.js'
+import { build } from './support/app.js'
+import { Browser, setCookies } from './support/browser.js'
+import { DAY, START } from './support/clock.js'
+import { site } from './support/site.js'
+import { claimsOf, forge, SECRET } from './support/tokens.js'
+import { people } from './support/users.js'
 
 // What an older login extension gets wrong, and no other test says in these words.
 
@@ -46,10 +50,10 @@ t.test('values an application keeps under the names of claims are no login, in e
   const { app } = await site()
   const login = { uid: 'ann', sid: 'sid', auth_time: START / 1000, fresh: true }
   const data = { ...login, user_id: 'ann', days: 30, _login: login }
-  const stranger = new Visitor(app)
+  const stranger = new Browser(app)
   await stranger.can((request) => { Object.assign(request.session, data) })
   t.match(await stranger.who(), { user: null, kind: 'anonymous' })
-  stranger.jar.set('_remember', { name: '_remember', value: stranger.cookie('session')! })
+  stranger.keep({ _remember: stranger.cookie('session')! })
   t.match(await stranger.who(), { user: null, kind: 'anonymous' })
 })
 
@@ -72,7 +76,7 @@ t.test('a session that says fresh and names nobody lends its freshness to no one
   const now = START / 1000
   for (const claims of [{ fresh: true }, { fresh: true, auth_time: now, sid: 'sid' }]) {
     const value = forge({ ck: 'session', iat: now, exp: now + DAY, born: now, ...claims })
-    ann.jar.set('session', { name: 'session', value })
+    ann.keep({ session: value })
     t.match(await ann.get('/fresh'), { statusCode: 302 })
     t.match(await ann.who(), { user: 'ann', kind: 'stale' })
   }
@@ -117,7 +121,7 @@ t.test('applications on one host stay apart: by cookie names, and by audience wh
   for (const [index, { visitor }] of others.entries()) {
     const there = visitor()
     const names = index === 2 ? ['other', '_other'] : ['session', '_remember']
-    for (const [place, name] of names.entries()) there.jar.set(name, { name, value: ann.cookie(place === 0 ? 'session' : '_remember')! })
+    for (const [place, name] of names.entries()) there.keep({ [name]: ann.cookie(place === 0 ? 'session' : '_remember')! })
     t.match(await there.who(), { user: null, kind: 'anonymous' }, String(index))
     await there.signIn(users.byId.get('bob')!)
     t.match(await ann.who(), { user: 'ann' })

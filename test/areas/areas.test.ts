@@ -4,8 +4,12 @@ import t from 'tap'
 import type { Test } from 'tap'
 import fastifyLogin, { guard, guardAnonymous, guardFresh, jwtSession } from '../../src/index.js'
 import type { FastifyLoginOptions } from '../../src/index.js'
-import { claimsOf, OTHER_SECRET, people, SECRET, setCookies, START } from '../support/helpers.js'
-import { furnish, listen, Visitor } from '../support/site.js'
+import { Browser, setCookies } from '../support/browser.js'
+import { START } from '../support/clock.js'
+import { listen } from '../support/events.js'
+import { furnish } from '../support/site.js'
+import { claimsOf, OTHER_SECRET, SECRET } from '../support/tokens.js'
+import { people } from '../support/users.js'
 
 type Arrangement = 'beside each other' | 'one within the other'
 const ARRANGEMENTS: Arrangement[] = ['beside each other', 'one within the other']
@@ -53,10 +57,8 @@ async function shopAndAdmin (arrangement: Arrangement, options: FastifyLoginOpti
   await app.register(admin, { prefix: '/admin' })
   await app.ready()
   const browser = () => {
-    const inShop = new Visitor(app)
-    const inAdmin = new Visitor(app, '/admin')
-    Object.defineProperty(inAdmin, 'jar', { value: inShop.jar })
-    return { inShop, inAdmin, jar: inShop.jar }
+    const inShop = new Browser(app)
+    return { inShop, inAdmin: inShop.below('/admin'), jar: inShop.jar }
   }
   const [carla, carl, ada] = [customers.byId.get(1)!, customers.byId.get(2)!, staff.byId.get(1)!]
   return { shop: areas.shop!, admin: areas.admin!, carla, carl, ada, browser }
@@ -125,7 +127,7 @@ inEach('a token counts in its own cookie only, whoever renames the cookies by ha
   for (const target of values.keys()) {
     for (const source of values.keys()) {
       const swapped = browser()
-      swapped.jar.set(target, { name: target, value: values.get(source)! })
+      swapped.inShop.keep({ [target]: values.get(source)! })
       const admin = target === 'admin' || target === '_admin'
       const response = await (admin ? swapped.inAdmin.get('/admin/members') : swapped.inShop.get('/members'))
       t.equal(response.statusCode, source === target ? 200 : 302, `${source} as ${target}`)
@@ -165,8 +167,8 @@ inEach('cookies minted for one area are those of this area', async (t, arrangeme
   for (const [area, user, names] of [[shop, carla, ['session', '_remember']], [admin, ada, ['admin', '_admin']]] as const) {
     const cookies = await area.login.cookiesFor(user, { remember: true })
     t.strictSame(Object.keys(cookies), names)
-    const { inShop, inAdmin, jar } = browser()
-    for (const [name, value] of Object.entries(cookies)) jar.set(name, { name, value })
+    const { inShop, inAdmin } = browser()
+    inShop.keep(cookies)
     t.match([await inShop.who(), await inAdmin.who()], area === shop ? [{ user: 1 }, { user: null }] : [{ user: null }, { user: 1 }])
   }
 })
@@ -185,7 +187,7 @@ t.test('on a route of an inner area, app.login.guard() asks the outer login and 
     admin.get('/login', { config: { login: { public: true } } }, async () => 'form')
     furnish(admin)
   }, { prefix: '/admin' })
-  const browser = new Visitor(app)
+  const browser = new Browser(app)
   t.match(await browser.get('/admin/who'), { statusCode: 302, headers: { location: '/shop/login?next=%2Fadmin%2Fwho' } })
   t.equal((await browser.get('/admin/login')).body, 'form')
   await browser.signIn(customers.byId.get(1)!)
@@ -287,7 +289,7 @@ t.test('areas beside each other with the same cookie names and other secrets: a 
       furnish(scope)
     }, { prefix })
   }
-  const [a, b] = ['/a', '/b'].map((prefix) => new Visitor(app, prefix))
+  const [a, b] = ['/a', '/b'].map((prefix) => new Browser(app, prefix))
   await a!.signIn({ id: 1, name: '/a' }, { remember: true })
   for (const [name, cookie] of a!.jar) b!.jar.set(name, cookie)
   t.match(await b!.who(), { user: null })

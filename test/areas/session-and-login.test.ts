@@ -3,7 +3,10 @@ import type { FastifyInstance } from 'fastify'
 import t from 'tap'
 import fastifyLogin, { jwtSession } from '../../src/index.js'
 import type { FastifyLoginOptions, JwtSessionOptions } from '../../src/index.js'
-import { Browser, claimsOf, Clock, OTHER_SECRET, people, SECRET, setCookies, visitor } from '../support/helpers.js'
+import { Browser, onePage, setCookies } from '../support/browser.js'
+import { Clock } from '../support/clock.js'
+import { claimsOf, OTHER_SECRET, SECRET } from '../support/tokens.js'
+import { people } from '../support/users.js'
 
 const { byId, userLoader } = people()
 const ann = byId.get('ann')!
@@ -44,7 +47,7 @@ t.test('a login that rides hears of bad tokens, and ends with the session', asyn
   const heard: unknown[] = []
   app.login.on('invalidToken', ({ cookie, reason }) => heard.push({ cookie, reason }))
   routes(app)
-  const { visit, browser } = visitor(app)
+  const { visit, browser } = onePage(app)
   await app.inject({ url: '/cart', cookies: { session: 'garbage' } })
   t.same(heard, [{ cookie: 'session', reason: 'malformed' }])
 

@@ -6,7 +6,12 @@ import t from 'tap'
 import type { Test } from 'tap'
 import fastifyLogin, { jwtSession } from '../../src/index.js'
 import type { CookieAttributes, FastifyLoginOptions, JwtSessionOptions } from '../../src/index.js'
-import { Browser, build, buildSession, captureLog, people, SECRET, setCookies, START, visitor } from '../support/helpers.js'
+import { build, buildSession } from '../support/app.js'
+import { Browser, onePage, setCookies } from '../support/browser.js'
+import { START } from '../support/clock.js'
+import { captureLog } from '../support/log.js'
+import { SECRET } from '../support/tokens.js'
+import { people } from '../support/users.js'
 
 const HTTPS = { 'x-forwarded-proto': 'https' }
 
@@ -17,7 +22,7 @@ function lines (response: LightMyRequestResponse): string[] {
 
 async function start (cookie: CookieAttributes | undefined, server: FastifyServerOptions = {}, options: Partial<JwtSessionOptions> = {}) {
   const log = captureLog()
-  const { visit } = visitor(await buildSession({ ...options, ...cookie === undefined ? {} : { cookie } }, { logger: log.logger, ...server }))
+  const { visit } = onePage(await buildSession({ ...options, ...cookie === undefined ? {} : { cookie } }, { logger: log.logger, ...server }))
   return {
     log,
     set: async (headers = {}) => lines(await visit((session) => session.set('at', Math.random()), headers)),
@@ -157,7 +162,7 @@ t.test('the cookie plugin may parse in any hook, or in none', async (t) => {
     await app.register(cookiePlugin, { hook })
     await app.register(jwtSession, { secret: SECRET })
     app.addHook('onRequest', async (request) => { request.session.get('early') })
-    const { visit } = visitor(app)
+    const { visit } = onePage(app)
     t.same(setCookies(await visit((session) => session.set('cart', 1))), ['session'])
     t.same((await visit((session) => session.get('cart'))).json(), 1, `hook ${hook}`)
   }

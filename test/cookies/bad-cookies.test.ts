@@ -2,7 +2,11 @@ import { createHmac } from 'node:crypto'
 import t from 'tap'
 import type { FastifyLoginOptions, LoginEvents } from '../../src/index.js'
 import type { InvalidReason } from '../../src/tokens/claims.js'
-import { build, captureLog, Clock, forge, OTHER_SECRET, SECRET, setCookies } from '../support/helpers.js'
+import { build } from '../support/app.js'
+import { setCookies } from '../support/browser.js'
+import { Clock } from '../support/clock.js'
+import { captureLog } from '../support/log.js'
+import { forge, OTHER_SECRET, SECRET } from '../support/tokens.js'
 
 const clock = new Clock()
 const now = clock.seconds

@@ -1,8 +1,12 @@
 import t from 'tap'
-import { build, buildSession, claimsOf, Clock, people, setCookies, visitor } from '../support/helpers.js'
+import { build, buildSession } from '../support/app.js'
+import { onePage, setCookies } from '../support/browser.js'
+import { Clock } from '../support/clock.js'
+import { claimsOf } from '../support/tokens.js'
+import { people } from '../support/users.js'
 
 /** As large a value as fits, found by trying; and the header line it makes. */
-async function largestThatFits (visit: ReturnType<typeof visitor>['visit'], key: string) {
+async function largestThatFits (visit: ReturnType<typeof onePage>['visit'], key: string) {
   let [fits, tooMuch] = [0, 4096]
   let line = ''
   while (tooMuch - fits > 1) {
@@ -18,14 +22,14 @@ async function largestThatFits (visit: ReturnType<typeof visitor>['visit'], key:
 
 t.test('a cookie of up to 4096 bytes with name and attributes goes out, a larger one is refused', async (t) => {
   for (const options of [{}, { cookieName: 'a-longer-name', cookie: { domain: 'shop.example', path: '/some/where', priority: 'high' as const } }]) {
-    const { visit } = visitor(await buildSession(options))
+    const { visit } = onePage(await buildSession(options))
     const { line } = await largestThatFits(visit, 'big')
     t.ok(line.length > 4096 - 4 && line.length <= 4096, `${line.length} bytes`) // base64 makes 4 characters of 3 bytes
   }
 })
 
 t.test('attributes of this one response count', async (t) => {
-  const { visit } = visitor(await buildSession())
+  const { visit } = onePage(await buildSession())
   const { fits } = await largestThatFits(visit, 'big')
   const response = await visit((session) => {
     session.options({ domain: 'shop.example' })
@@ -35,7 +39,7 @@ t.test('attributes of this one response count', async (t) => {
 })
 
 t.test('the error names size and largest keys, never a value, and the old cookie stays', async (t) => {
-  const { visit, browser } = visitor(await buildSession({ cookieName: 'sid' }))
+  const { visit, browser } = onePage(await buildSession({ cookieName: 'sid' }))
   await visit((session) => session.set('cart', ['pear']))
   const response = await visit((session) => {
     session.set('cart', 'x'.repeat(100))
@@ -59,7 +63,7 @@ t.test('the error names size and largest keys, never a value, and the old cookie
 t.test('an application may answer the error itself', async (t) => {
   const app = await buildSession()
   app.setErrorHandler<{ code: string } & Error>((error, request, reply) => reply.code(507).send({ code: error.code, data: request.session.data() }))
-  const { visit } = visitor(app)
+  const { visit } = onePage(app)
   await visit((session) => session.set('cart', 1))
   const response = await visit((session) => session.set('big', 'x'.repeat(5000)))
   t.match([response.statusCode, response.json()], [507, { code: 'FST_LOGIN_COOKIE_TOO_LARGE', data: { cart: 1 } }])
@@ -68,7 +72,7 @@ t.test('an application may answer the error itself', async (t) => {
 
 t.test('a login or logout in the same response still stands, without the values that cannot be kept', async (t) => {
   const { byId, userLoader } = people()
-  const { visit, browser } = visitor(await build({ userLoader }))
+  const { visit, browser } = onePage(await build({ userLoader }))
   const who = async () => (await visit((_session, request) => request.getCurrentUser())).json() as unknown
 
   await visit((session) => session.set('cart', 'of a stranger'))
@@ -94,7 +98,7 @@ t.test('a login or logout in the same response still stands, without the values 
 t.test('a confirmed login stands too, with the values the session had before', async (t) => {
   const clock = new Clock()
   const { byId, userLoader } = people()
-  const { visit, browser } = visitor(await build({ userLoader, clock: clock.read }))
+  const { visit, browser } = onePage(await build({ userLoader, clock: clock.read }))
   await visit(async (session, _request, reply) => {
     await reply.loginUser(byId.get('ann')!, { redirectUrl: false, fresh: false })
     session.set('cart', 1)
@@ -113,7 +117,7 @@ t.test('a login that would not fit beside the values it keeps fails before anyth
   const app = await build({ userLoader, session: { keepOnLogin: ['cart'] } })
   const logins: unknown[] = []
   app.login.on('login', (event) => logins.push(event))
-  const { visit, browser } = visitor(app)
+  const { visit, browser } = onePage(app)
   await visit((session) => session.set('cart', 'x'.repeat(2500)))
   const before = browser.cookie('session')
   const response = await visit((_session, _request, reply) => reply.loginUser([...byId.values()][0]!, { redirectUrl: false }))
@@ -125,14 +129,14 @@ t.test('a login that would not fit beside the values it keeps fails before anyth
 
 t.test('without values of the application the error says that there are none', async (t) => {
   const user = { id: 'a'.repeat(4000), name: 'Ann' }
-  const { visit } = visitor(await build({ userLoader: () => user }))
+  const { visit } = onePage(await build({ userLoader: () => user }))
   const response = await visit((_session, _request, reply) => reply.loginUser(user, { redirectUrl: false }))
   t.match(response.json(), { code: 'FST_LOGIN_COOKIE_TOO_LARGE', message: /the largest session keys are none/ })
   t.notMatch(response.body, /aaaa/)
 })
 
 t.test('what is not ASCII counts as the bytes it takes in the token', async (t) => {
-  const { visit } = visitor(await buildSession())
+  const { visit } = onePage(await buildSession())
   const { fits } = await largestThatFits(visit, 'big')
   t.equal((await visit((session) => session.set('big', 'é'.repeat(Math.floor(fits / 2))))).statusCode, 200)
   t.match((await visit((session) => session.set('big', 'é'.repeat(fits)))).json(), { code: 'FST_LOGIN_COOKIE_TOO_LARGE' })

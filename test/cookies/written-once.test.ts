@@ -2,10 +2,14 @@ import cookie from '@fastify/cookie'
 import Fastify from 'fastify'
 import t from 'tap'
 import fastifyLogin from '../../src/index.js'
-import { Browser, build, buildSession, claimsOf, Clock, people, SECRET, setCookies, visitor } from '../support/helpers.js'
+import { build, buildSession } from '../support/app.js'
+import { Browser, onePage, setCookies } from '../support/browser.js'
+import { Clock } from '../support/clock.js'
+import { claimsOf, SECRET } from '../support/tokens.js'
+import { people } from '../support/users.js'
 
 t.test('sets no cookie when nothing changed, and one when something did', async (t) => {
-  const { visit } = visitor(await buildSession())
+  const { visit } = onePage(await buildSession())
   t.same(setCookies(await visit((session) => session.get('cart'))), [], 'a stranger who only looks')
   t.same(setCookies(await visit((session) => session.set('cart', 1))), ['session'])
   t.same(setCookies(await visit((session) => session.get('cart'))), [])
@@ -79,7 +83,7 @@ t.test('one Set-Cookie per name when a later onSend hook throws', async (t) => {
 t.test('a later onSend hook that throws again and again still leaves one Set-Cookie per name', async (t) => {
   const app = await buildSession()
   app.addHook('onSend', async () => { throw new Error('late') })
-  const { visit } = visitor(app)
+  const { visit } = onePage(app)
   const response = await visit((session) => session.set('cart', 1))
   t.equal(response.statusCode, 500)
   t.same(setCookies(response), ['session'])
@@ -91,7 +95,7 @@ t.test('what an error handler changes goes out, in one cookie with what the hand
     request.session.set('notice', 'sorry')
     return reply.code(500).send('sorry')
   })
-  const { visit, browser } = visitor(app)
+  const { visit, browser } = onePage(app)
   const response = await visit((session) => {
     session.set('cart', 1)
     throw new Error('no')
@@ -110,7 +114,7 @@ t.test('what a hook changes after the cookie was written replaces it when the re
     request.session.set('cart', 2)
     throw new Error('late')
   })
-  const { visit, browser } = visitor(app)
+  const { visit, browser } = onePage(app)
   t.same(setCookies(await visit((session) => session.set('cart', 1))), ['session'])
   t.same(claimsOf(browser.cookie('session')).data, { cart: 2 })
 })
@@ -152,7 +156,7 @@ t.test('a login stands, whatever the handler does next', async (t) => {
 })
 
 t.test('other cookies of the response stay, also those whose name begins like ours', async (t) => {
-  const { visit } = visitor(await buildSession())
+  const { visit } = onePage(await buildSession())
   const response = await visit((session, _request, reply) => {
     reply.header('set-cookie', 'raw=1')
     reply.setCookie('session2', 'x').setCookie('other', 'y')
@@ -163,7 +167,7 @@ t.test('other cookies of the response stay, also those whose name begins like ou
 
 t.test('touch() renews the cookie though nothing changed, and makes none', async (t) => {
   const clock = new Clock()
-  const { visit, browser } = visitor(await buildSession({ clock: clock.read, idleSeconds: 600 }))
+  const { visit, browser } = onePage(await buildSession({ clock: clock.read, idleSeconds: 600 }))
   t.same(setCookies(await visit((session) => session.touch())), [], 'no session, no cookie')
   await visit((session) => session.set('cart', 1))
   clock.advance(10)
@@ -176,7 +180,7 @@ t.test('touch() renews the cookie though nothing changed, and makes none', async
 })
 
 t.test('a session whose last value goes is cleared', async (t) => {
-  const { visit } = visitor(await buildSession())
+  const { visit } = onePage(await buildSession())
   await visit((session) => session.set('cart', 1))
   t.same(setCookies(await visit((session) => session.unset('cart'))), ['-session'])
 })
@@ -184,7 +188,7 @@ t.test('a session whose last value goes is cleared', async (t) => {
 t.test('session.delete() ends everything this browser has: values, login, remember cookie', async (t) => {
   const { byId, userLoader } = people()
   const app = await build({ userLoader })
-  const { visit, browser } = visitor(app)
+  const { visit, browser } = onePage(app)
   app.post('/login', async (_request, reply) => reply.loginUser(byId.get('ann')!, { remember: 7 }))
   await browser.post('/login')
   await visit((session) => session.set('cart', 1))

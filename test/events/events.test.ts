@@ -3,8 +3,13 @@ import { Writable } from 'node:stream'
 import t from 'tap'
 import type { FastifyRequest } from 'fastify'
 import type { FastifyLoginOptions, LoginEvents } from '../../src/index.js'
-import { build, claimsOf, people, START } from '../support/helpers.js'
-import { furnish, listen, site, Visitor } from '../support/site.js'
+import { build } from '../support/app.js'
+import { Browser } from '../support/browser.js'
+import { START } from '../support/clock.js'
+import { listen } from '../support/events.js'
+import { furnish, site } from '../support/site.js'
+import { claimsOf } from '../support/tokens.js'
+import { people } from '../support/users.js'
 
 interface Line { level: number, msg: string, event?: string, err?: { message: string } }
 
@@ -17,7 +22,7 @@ async function watched (options: FastifyLoginOptions = {}) {
   const app = await build({ clock: () => START, userLoader, ...options }, { logger: { level: 'warn', stream } })
   app.addHook('onRequest', async (request) => { requests.push(request) })
   furnish(app)
-  return { app, lines, requests, ann: byId.get('ann')!, byId, visitor: () => new Visitor(app) }
+  return { app, lines, requests, ann: byId.get('ann')!, byId, visitor: () => new Browser(app) }
 }
 
 t.test('every event tells the whole story: request, user, id, sid', async (t) => {
@@ -48,8 +53,7 @@ t.test('every event tells the whole story: request, user, id, sid', async (t) =>
   t.strictSame(told(), [['unauthorized', {}]])
   await browser.get('/public')
   t.strictSame(told(), [])
-  browser.jar.set('session', { name: 'session', value: 'garbage' })
-  browser.jar.set('_remember', { name: '_remember', value: 'gar.ba.ge' })
+  browser.keep({ session: 'garbage', _remember: 'gar.ba.ge' })
   await browser.get('/fresh')
   t.strictSame(told(), [
     ['invalidToken', { cookie: 'session', reason: 'malformed' }],
@@ -196,7 +200,7 @@ t.test('a listener that throws or rejects is logged, stops no other, and changes
   t.match(await browser.does((_request, reply) => reply.confirmLogin()), { statusCode: 200 })
   t.match(await browser.who(), { user: 'ann', kind: 'fresh' })
   t.match(await browser.signOut(), { statusCode: 200 })
-  browser.jar.set('session', { name: 'session', value: 'garbage' })
+  browser.keep({ session: 'garbage' })
   t.match(await browser.get('/members'), { statusCode: 302 })
   const order = ['login', 'restore', 'needsRefresh', 'confirm', 'logout', 'invalidToken', 'unauthorized']
   t.strictSame(calls, order)

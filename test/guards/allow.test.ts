@@ -1,6 +1,6 @@
 import t from 'tap'
 import type { GuardOptions } from '../../src/index.js'
-import { build } from '../support/helpers.js'
+import { build } from '../support/app.js'
 
 const FORBIDDEN = { statusCode: 403, code: 'FST_LOGIN_FORBIDDEN', error: 'Forbidden', message: 'This user may not do this' }
 

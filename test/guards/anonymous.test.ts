@@ -1,6 +1,7 @@
 import t from 'tap'
 import type { GuardAnonymousOptions } from '../../src/index.js'
-import { build, setCookies } from '../support/helpers.js'
+import { build } from '../support/app.js'
+import { setCookies } from '../support/browser.js'
 
 t.test('logged-in users are sent away from the login page, strangers are not', async (t) => {
   const targets: [options: GuardAnonymousOptions | undefined, location: string][] = [

@@ -1,7 +1,7 @@
 import type { FastifyInstance } from 'fastify'
 import t from 'tap'
 import type { FastifyLoginOptions, GuardOptions } from '../../src/index.js'
-import { build } from '../support/helpers.js'
+import { build } from '../support/app.js'
 
 type Headers = Record<string, string>
 type Answer = 'redirect' | 401 | 'htmx'

@@ -7,7 +7,9 @@ import type { FastifyInstance } from 'fastify'
 import t from 'tap'
 import fastifyLogin, { guard, guardAnonymous, guardFresh } from '../../src/index.js'
 import type { FastifyLoginOptions, GuardHook } from '../../src/index.js'
-import { build, people, SECRET } from '../support/helpers.js'
+import { build } from '../support/app.js'
+import { SECRET } from '../support/tokens.js'
+import { people } from '../support/users.js'
 
 const HOOKS = ['onRequest', 'preValidation', 'preHandler'] as const
 const JSON_ONLY = { accept: 'application/json' }

@@ -3,7 +3,8 @@ import type { FastifyInstance, FastifyPluginCallback } from 'fastify'
 import t from 'tap'
 import type { Test } from 'tap'
 import type { FastifyLoginOptions } from '../../src/index.js'
-import { Browser, build, setCookies } from '../support/helpers.js'
+import { build } from '../support/app.js'
+import { Browser, setCookies } from '../support/browser.js'
 
 // Loaded without its types, which name another session plugin's.
 const flash = createRequire(import.meta.url)('@fastify/flash') as FastifyPluginCallback
@@ -25,7 +26,7 @@ async function flashing (options: FastifyLoginOptions): Promise<FastifyInstance>
 async function told (t: Test, app: FastifyInstance, url: string, { fresh, headers = {} }: Asking = {}): Promise<unknown> {
   const browser = new Browser(app)
   const cookies = fresh === undefined ? {} : await app.login.cookiesFor({ id: 'ann' }, { fresh })
-  for (const [name, value] of Object.entries(cookies)) browser.jar.set(name, { name, value })
+  browser.keep(cookies)
   await browser.get(url, headers)
   const { messages } = (await browser.get(fresh === undefined ? '/login' : '/confirm')).json() as { messages: unknown }
   t.strictSame((await browser.get('/login')).json(), { messages: {} }, 'once')

@@ -1,7 +1,7 @@
 import t from 'tap'
 import { guard, guardAnonymous, guardFresh } from '../../src/index.js'
 import type { Login } from '../../src/index.js'
-import { build } from '../support/helpers.js'
+import { build } from '../support/app.js'
 
 t.test('a guard with options that make no sense is not made', async (t) => {
   const { login } = await build()

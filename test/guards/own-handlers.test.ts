@@ -2,7 +2,7 @@ import { Readable } from 'node:stream'
 import { setImmediate as turn, setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
 import type { DeniedHandler } from '../../src/index.js'
-import { build } from '../support/helpers.js'
+import { build } from '../support/app.js'
 
 interface Expected { statusCode: number, body?: string | RegExp, headers?: Record<string, string | RegExp> }
 

@@ -2,7 +2,8 @@ import staticFiles from '@fastify/static'
 import type { FastifyInstance, HTTPMethods } from 'fastify'
 import t from 'tap'
 import type { FastifyLoginOptions, GuardOptions } from '../../src/index.js'
-import { Browser, build } from '../support/helpers.js'
+import { build } from '../support/app.js'
+import { Browser } from '../support/browser.js'
 
 const HOOKS = ['onRequest', 'preHandler'] as const
 const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'] as const
@@ -177,7 +178,7 @@ t.test('static files are guarded as routes are', async (t) => {
     scope.addHook('onRequest', scope.login.guard())
     await scope.register(staticFiles, { root: new URL('../support', import.meta.url).pathname })
   }, { prefix: '/files' })
-  const url = '/files/helpers.ts'
+  const url = '/files/browser.ts'
   t.strictSame(await statuses(app, [url, '/files/missing.ts']), { [url]: 302, '/files/missing.ts': 302 })
   t.match(await app.inject({ url, headers: { accept: 'text/html', 'sec-fetch-dest': 'script' } }), { statusCode: 401 }, 'no script becomes a login form')
   const cookies = await app.login.cookiesFor({ id: 'ann' })
@@ -201,7 +202,7 @@ t.test('under a fresh guard for everything, people who are not fresh reach the p
     const browser = new Browser(app)
     t.match(await browser.get('/confirm'), { statusCode: 302, headers: { location: '/login' } }, 'not for strangers')
     t.match(await browser.get('/login'), { statusCode: 200 })
-    for (const [name, value] of Object.entries(await app.login.cookiesFor({ id: 'ann' }, { fresh: false }))) browser.jar.set(name, { name, value })
+    browser.keep(await app.login.cookiesFor({ id: 'ann' }, { fresh: false }))
     t.match(await browser.get('/settings'), { statusCode: 302, headers: { location: '/confirm?why&next=%2Fsettings' } })
     t.match(await browser.get('/confirm?why&next=%2Fsettings'), { statusCode: 200, body: '{"id":"ann","name":"Ann"}' })
     const others = ['/confirm/', '/confirmed', '/Confirm']

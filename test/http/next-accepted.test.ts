@@ -2,7 +2,9 @@ import fc from 'fast-check'
 import formbody from '@fastify/formbody'
 import t from 'tap'
 import type { FastifyLoginOptions } from '../../src/index.js'
-import { build, forge, START } from '../support/helpers.js'
+import { build } from '../support/app.js'
+import { START } from '../support/clock.js'
+import { forge } from '../support/tokens.js'
 
 const settings = {
   nextParam: 'back',

@@ -3,7 +3,9 @@ import type { AddressInfo } from 'node:net'
 import type { FastifyInstance, FastifyServerOptions, InjectOptions } from 'fastify'
 import t from 'tap'
 import type { FastifyLoginOptions, GuardFreshOptions } from '../../src/index.js'
-import { Browser, build, claimsOf, setCookies } from '../support/helpers.js'
+import { build } from '../support/app.js'
+import { Browser, setCookies } from '../support/browser.js'
+import { claimsOf } from '../support/tokens.js'
 
 /** Everything is guarded, for every method. */
 async function guarded (options: FastifyLoginOptions = {}, server: FastifyServerOptions = {}): Promise<FastifyInstance> {

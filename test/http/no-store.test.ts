@@ -3,7 +3,8 @@ import type { FastifyInstance } from 'fastify'
 import t from 'tap'
 import { guard } from '../../src/index.js'
 import type { FastifyLoginOptions } from '../../src/index.js'
-import { build, setCookies } from '../support/helpers.js'
+import { build } from '../support/app.js'
+import { setCookies } from '../support/browser.js'
 
 const JSON_ONLY = { accept: 'application/json' }
 

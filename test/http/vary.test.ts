@@ -1,10 +1,11 @@
 import t from 'tap'
-import { build, buildSession, visitor } from '../support/helpers.js'
+import { build, buildSession } from '../support/app.js'
+import { onePage } from '../support/browser.js'
 
 const vary = 'vary'
 
 t.test('Vary: Cookie where the session was read or written, also by a stranger', async (t) => {
-  const { visit } = visitor(await buildSession())
+  const { visit } = onePage(await buildSession())
   t.equal((await visit((session) => session.get('cart'))).headers[vary], 'Cookie')
   t.equal((await visit((session) => session.set('cart', 1))).headers[vary], 'Cookie')
   t.equal((await visit((session) => session.delete())).headers[vary], 'Cookie')
@@ -12,7 +13,7 @@ t.test('Vary: Cookie where the session was read or written, also by a stranger',
 })
 
 t.test('Vary: Cookie where the login was asked for', async (t) => {
-  const { visit } = visitor(await build())
+  const { visit } = onePage(await build())
   t.equal((await visit((_session, request) => request.getCurrentUser())).headers[vary], 'Cookie')
   t.equal((await visit((_session, request) => request.loginState)).headers[vary], 'Cookie')
   t.equal((await visit(() => null)).headers[vary], undefined)
@@ -29,7 +30,7 @@ const table: [string, string | string[], unknown][] = [
 ]
 for (const [name, given, expected] of table) {
   t.test(`an existing Vary: ${name}`, async (t) => {
-    const { visit } = visitor(await buildSession())
+    const { visit } = onePage(await buildSession())
     const response = await visit((session, _request, reply) => {
       reply.header(vary, given)
       session.get('cart')
@@ -41,6 +42,6 @@ for (const [name, given, expected] of table) {
 t.test('Vary is not doubled when a later onSend hook throws', async (t) => {
   const app = await buildSession()
   app.addHook('onSend', async () => { throw new Error('late') })
-  const { visit } = visitor(app)
+  const { visit } = onePage(app)
   t.equal((await visit((session) => session.get('cart'))).headers[vary], 'Cookie')
 })

@@ -5,7 +5,10 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import t from 'tap'
 import WebSocket from 'ws'
 import type { FastifyLoginOptions } from '../../src/index.js'
-import { build, Clock, people, setCookies } from '../support/helpers.js'
+import { build } from '../support/app.js'
+import { setCookies } from '../support/browser.js'
+import { Clock } from '../support/clock.js'
+import { people } from '../support/users.js'
 
 type Cookies = Record<string, string | undefined>
 

@@ -1,7 +1,9 @@
 import t from 'tap'
 import type { Test } from 'tap'
 import type { FastifyReply, LoginUser } from 'fastify'
-import { DAY, listen, site } from '../support/site.js'
+import { DAY } from '../support/clock.js'
+import { listen } from '../support/events.js'
+import { site } from '../support/site.js'
 
 /** Each call is made in a browser where Ann is signed in and remembered; it must fail and leave everything as it is. */
 async function refuses (t: Test, code: string, statusCode: number, calls: Record<string, (reply: FastifyReply) => Promise<unknown>>, options = {}) {

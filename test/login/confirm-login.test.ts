@@ -1,7 +1,10 @@
 import t from 'tap'
 import type { LoginUser } from 'fastify'
-import { claimsOf, setCookies, START } from '../support/helpers.js'
-import { DAY, listen, site } from '../support/site.js'
+import { setCookies } from '../support/browser.js'
+import { DAY, START } from '../support/clock.js'
+import { listen } from '../support/events.js'
+import { site } from '../support/site.js'
+import { claimsOf } from '../support/tokens.js'
 
 const now = START / 1000
 

@@ -1,9 +1,13 @@
 import t from 'tap'
 import type { LoginUser } from 'fastify'
 import type { CookiesForOptions } from '../../src/index.js'
-import { build, claimsOf, setCookies, START } from '../support/helpers.js'
-import type { TestUser } from '../support/helpers.js'
-import { DAY, listen, site } from '../support/site.js'
+import { build } from '../support/app.js'
+import { setCookies } from '../support/browser.js'
+import { DAY, START } from '../support/clock.js'
+import { listen } from '../support/events.js'
+import { site } from '../support/site.js'
+import { claimsOf } from '../support/tokens.js'
+import type { TestUser } from '../support/users.js'
 
 const now = START / 1000
 const userStamp = (user: LoginUser) => (user as TestUser).password!
@@ -49,7 +53,7 @@ t.test('authTime, data and remember arrive', async (t) => {
   const browser = visitor()
   const wear = async (options: CookiesForOptions) => {
     browser.jar.clear()
-    for (const [name, value] of Object.entries(await app.login.cookiesFor(user('ann'), options))) browser.jar.set(name, { name, value })
+    browser.keep(await app.login.cookiesFor(user('ann'), options))
   }
   for (const [age, statusCode] of [[60, 200], [61, 302], [-1, 302]] as const) {
     await wear({ authTime: now - age })

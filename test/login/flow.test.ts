@@ -1,5 +1,7 @@
 import t from 'tap'
-import { Browser, build, people } from '../support/helpers.js'
+import { build } from '../support/app.js'
+import { Browser } from '../support/browser.js'
+import { people } from '../support/users.js'
 
 t.test('a user signs in, sees the guarded page, and signs out', async (t) => {
   const { byId, userLoader } = people()

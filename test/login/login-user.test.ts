@@ -1,6 +1,9 @@
 import t from 'tap'
-import { claimsOf, setCookies, START } from '../support/helpers.js'
-import { DAY, listen, site } from '../support/site.js'
+import { setCookies } from '../support/browser.js'
+import { DAY, START } from '../support/clock.js'
+import { listen } from '../support/events.js'
+import { site } from '../support/site.js'
+import { claimsOf } from '../support/tokens.js'
 
 t.test('a login says who, when and fresh, under the name of its cookie, and nothing else of the user', async (t) => {
   const { user, visitor } = await site({ session: { cookieName: 'sitting', idleSeconds: 600, absoluteSeconds: 9000 } })
@@ -56,10 +59,10 @@ t.test('a login without remember clears the remember cookie of anyone', async (t
   await browser.signIn(user('ann'), { remember: true })
   t.strictSame(setCookies(await browser.signIn(user('ann'), { remember: false })), ['-_remember', 'session'])
   const withGarbage = visitor()
-  withGarbage.jar.set('_remember', { name: '_remember', value: 'garbage' })
+  withGarbage.keep({ _remember: 'garbage' })
   t.strictSame(setCookies(await withGarbage.signIn(user('bob'))), ['-_remember', 'session'])
   withGarbage.jar.clear()
-  withGarbage.jar.set('_remember', { name: '_remember', value: 'garbage' })
+  withGarbage.keep({ _remember: 'garbage' })
   const known = await withGarbage.can(async (request, reply) => {
     await request.getCurrentUser()
     await reply.loginUser(user('bob'), { remember: true })

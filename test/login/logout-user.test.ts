@@ -1,7 +1,10 @@
 import t from 'tap'
 import type { LightMyRequestResponse } from 'fastify'
-import { Browser, claimsOf, forge, OTHER_SECRET, setCookies, START } from '../support/helpers.js'
-import { DAY, listen, site } from '../support/site.js'
+import { Browser, setCookies } from '../support/browser.js'
+import { DAY, START } from '../support/clock.js'
+import { listen } from '../support/events.js'
+import { site } from '../support/site.js'
+import { claimsOf, forge, OTHER_SECRET } from '../support/tokens.js'
 
 const BOTH_CLEARED = ['-_remember', '-session']
 
@@ -147,8 +150,7 @@ t.test('the remember cookie of another login than the session\'s is ended as wel
   const [ann, bob] = [visitor(), visitor()]
   await ann.signIn(user('ann'))
   await bob.signIn(user('bob'), { remember: true })
-  const { name, value } = bob.jar.get('_remember')!
-  ann.jar.set(name, { name, value })
+  ann.keep({ _remember: bob.cookie('_remember')! })
   const heard = listen(app.login)
   t.strictSame(setCookies(await ann.signOut()), BOTH_CLEARED)
   t.match(heard, [{ event: 'logout', payload: { user: user('ann'), userId: 'ann' } }])
@@ -165,7 +167,7 @@ t.test('a forged remember cookie is no login that could be ended', async (t) => 
     return 'bye'
   })
   const stranger = new Browser(app)
-  stranger.jar.set('_remember', { name: '_remember', value: forge(claims, { secret: OTHER_SECRET, typ: 'remember+jwt' }) })
+  stranger.keep({ _remember: forge(claims, { secret: OTHER_SECRET, typ: 'remember+jwt' }) })
   t.strictSame(setCookies(await stranger.get('/bye')), BOTH_CLEARED)
   t.strictSame(heard.map(({ event }) => event), ['invalidToken'])
 })

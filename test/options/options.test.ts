@@ -6,7 +6,10 @@ import type { CookieAttributes, FastifyLoginOptions, JwtSessionOptions, LoginSes
 import { SECRET_COMMAND } from '../../src/errors.js'
 import { loginSettings, jwtSessionSettings } from '../../src/options/settings.js'
 import { createTokens } from '../../src/tokens/tokens.js'
-import { captureLog, people, SECRET, visitor } from '../support/helpers.js'
+import { onePage } from '../support/browser.js'
+import { captureLog } from '../support/log.js'
+import { SECRET } from '../support/tokens.js'
+import { people } from '../support/users.js'
 
 const { userLoader } = people()
 const PLUGINS = { jwtSession: { secret: SECRET }, fastifyLogin: { secret: SECRET, userLoader } }
@@ -295,7 +298,7 @@ const generous = (): FastifyLoginOptions => ({
 t.test('options are never written to: frozen ones work', async (t) => {
   const app = Fastify()
   await app.register(fastifyLogin, deepFreeze(generous()))
-  const { visit } = visitor(app)
+  const { visit } = onePage(app)
   await visit((_session, _request, reply) => reply.loginUser({ id: 'ann' } as object, { remember: true, redirectUrl: false }))
   t.match((await visit((_session, request) => request.getCurrentUser())).json(), { id: 'ann' })
 
@@ -317,7 +320,7 @@ t.test('options changed after registration change nothing', async (t) => {
   (options.allowedOrigins as string[]).push('https://evil.example')
   options.userLoader = () => null
 
-  const { visit, browser } = visitor(app)
+  const { visit, browser } = onePage(app)
   await visit((session) => session.set('cart', ['pear']))
   await visit((_session, _request, reply) => reply.loginUser({ id: 'ann' } as object, { remember: true, redirectUrl: false }))
   t.match(browser.jar.get('sid'), { path: '/', sameSite: 'Strict' })

@@ -1,7 +1,12 @@
 import t from 'tap'
 import { Writable } from 'node:stream'
-import { Browser, build, forge, OTHER_SECRET, people, setCookies, START } from '../support/helpers.js'
-import { DAY, listen, site } from '../support/site.js'
+import { build } from '../support/app.js'
+import { Browser, setCookies } from '../support/browser.js'
+import { DAY, START } from '../support/clock.js'
+import { listen } from '../support/events.js'
+import { site } from '../support/site.js'
+import { forge, OTHER_SECRET } from '../support/tokens.js'
+import { people } from '../support/users.js'
 
 const now = START / 1000
 const good = { ck: '_remember', uid: 'ann', sid: 'sid', days: 14, iat: now, exp: now + 14 * DAY, born: now, auth_time: now }
@@ -39,7 +44,7 @@ const bad: Record<string, [string, string]> = {
 t.test('the token these cases are made from restores', async (t) => {
   const { visitor } = await site()
   const ann = visitor()
-  ann.jar.set('_remember', { name: '_remember', value: token })
+  ann.keep({ _remember: token })
   t.match(await ann.who(), { user: 'ann', kind: 'stale' })
 })
 
@@ -56,7 +61,7 @@ for (const [name, [value, reasons]] of Object.entries(bad)) {
     app.get('/who', async (request) => ({ user: await request.getCurrentUser(), ...request.loginState }))
     const heard = listen(app.login)
     const stranger = new Browser(app)
-    stranger.jar.set('_remember', { name: '_remember', value })
+    stranger.keep({ _remember: value })
 
     const response = await stranger.get('/who', { 'x-key': 'good' })
     t.strictSame(response.json(), { user: machine, kind: 'request' })

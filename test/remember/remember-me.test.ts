@@ -1,6 +1,9 @@
 import t from 'tap'
-import { claimsOf, OTHER_SECRET, SECRET, setCookies, START } from '../support/helpers.js'
-import { DAY, listen, site } from '../support/site.js'
+import { setCookies } from '../support/browser.js'
+import { DAY, START } from '../support/clock.js'
+import { listen } from '../support/events.js'
+import { site } from '../support/site.js'
+import { claimsOf, OTHER_SECRET, SECRET } from '../support/tokens.js'
 
 const now = START / 1000
 
@@ -100,7 +103,7 @@ t.test('beside a session that serves, the remember cookie is neither verified no
   await ann.signIn(user('ann'), { remember: 14 })
   clock.advance(3600)
   t.strictSame(setCookies(await ann.get('/members')), [])
-  ann.jar.set('_remember', { name: '_remember', value: 'garbage' })
+  ann.keep({ _remember: 'garbage' })
   const heard = listen(app.login)
   const response = await ann.get('/members')
   t.equal(response.body, 'Ann')

@@ -6,9 +6,13 @@ import t from 'tap'
 import type { Test } from 'tap'
 import fastifyLogin from '../../src/index.js'
 import type { FastifyLoginOptions } from '../../src/index.js'
-import { Browser, claimsOf, Clock, people, SECRET, setCookies } from '../support/helpers.js'
-import type { TestUser } from '../support/helpers.js'
-import { DAY, furnish, listen, Visitor } from '../support/site.js'
+import { Browser, setCookies } from '../support/browser.js'
+import { Clock, DAY } from '../support/clock.js'
+import { listen } from '../support/events.js'
+import { furnish } from '../support/site.js'
+import { claimsOf, SECRET } from '../support/tokens.js'
+import { people } from '../support/users.js'
+import type { TestUser } from '../support/users.js'
 
 // Required, not imported: both packages declare a type of request.session too, and TypeScript keeps the first it meets.
 const require = createRequire(import.meta.url)
@@ -32,7 +36,7 @@ async function external (carrier: string, options: FastifyLoginOptions = {}, pat
   await CARRIERS[carrier]!(app, path)
   await app.register(fastifyLogin, { secret: SECRET, session: 'external', userLoader, clock: clock.read, ...options })
   furnish(app)
-  return { app, clock, ann: byId.get('ann')!, zoe: byId.get(0)!, byId, visitor: () => new Visitor(app) }
+  return { app, clock, ann: byId.get('ann')!, zoe: byId.get(0)!, byId, visitor: () => new Browser(app) }
 }
 
 function overEach (name: string, test: (t: Test, carrier: string) => Promise<void>): void {
@@ -107,7 +111,7 @@ overEach('a remember cookie brings people back, stale, with its days', async (t,
 overEach('a bad remember cookie is cleared', async (t, carrier) => {
   const { visitor } = await external(carrier)
   const browser = visitor()
-  browser.jar.set('_remember', { name: '_remember', value: 'garbage' })
+  browser.keep({ _remember: 'garbage' })
   t.strictSame(setCookies(await browser.get('/members')), ['-_remember'])
 })
 
@@ -182,7 +186,7 @@ t.test('where the other plugin puts no session, nobody is signed in and nobody c
   const remember = browser.jar.get('_remember')!
   browser.jar.delete('_remember')
   t.match(await browser.get('/members'), { statusCode: 302 })
-  const visitor = new Visitor(app)
+  const visitor = new Browser(app)
   t.match((await visitor.signIn(ann, { remember: 5 })).json(), { statusCode: 500, code: 'FST_LOGIN_INVALID_OPTIONS' })
   t.equal(visitor.jar.size, 0)
   browser.jar.set('_remember', remember)

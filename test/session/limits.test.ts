@@ -1,5 +1,8 @@
 import t from 'tap'
-import { build, buildSession, claimsOf, Clock, forge, setCookies, visitor } from '../support/helpers.js'
+import { build, buildSession } from '../support/app.js'
+import { onePage, setCookies } from '../support/browser.js'
+import { Clock } from '../support/clock.js'
+import { claimsOf, forge } from '../support/tokens.js'
 
 const IDLE = 1000
 const ABSOLUTE = 4000
@@ -7,7 +10,7 @@ const ABSOLUTE = 4000
 async function start (options = {}) {
   const clock = new Clock()
   const limits = { idleSeconds: IDLE, absoluteSeconds: ABSOLUTE, clock: clock.read }
-  const { app, visit, browser } = visitor(await buildSession({ ...limits, ...options }))
+  const { app, visit, browser } = onePage(await buildSession({ ...limits, ...options }))
   await visit((session) => session.set('cart', 1))
   const token = () => browser.cookie('session')
   const look = async () => {
@@ -33,7 +36,7 @@ t.test('the token says when it ends: idle or absolute limit, whichever comes fir
 
 t.test('the defaults are a day without requests and thirty days altogether', async (t) => {
   const clock = new Clock()
-  const { visit, browser } = visitor(await buildSession({ clock: clock.read }))
+  const { visit, browser } = onePage(await buildSession({ clock: clock.read }))
   await visit((session) => session.set('cart', 1))
   t.equal(claimsOf(browser.cookie('session')).exp, clock.seconds + 86_400)
   const born = clock.seconds
@@ -115,7 +118,7 @@ t.test('an absolute limit lowered later counts for sessions that are out already
   await app.close()
   clock.advance(1500)
   for (const [absoluteSeconds, cart, cookies] of [[1501, 1, []], [1500, null, ['-session']]] as const) {
-    const { visit } = visitor(await buildSession({ absoluteSeconds, clock: clock.read }))
+    const { visit } = onePage(await buildSession({ absoluteSeconds, clock: clock.read }))
     const response = await visit((session) => session.get('cart'), { cookie: `session=${token()}` })
     t.equal(response.json(), cart)
     t.same(setCookies(response), cookies)
@@ -124,7 +127,7 @@ t.test('an absolute limit lowered later counts for sessions that are out already
 
 t.test('a renewed token keeps the login it carries, and a login gets a limit of its own', async (t) => {
   const clock = new Clock()
-  const { app, visit, browser } = visitor(await build({ session: { idleSeconds: IDLE, absoluteSeconds: ABSOLUTE }, clock: clock.read }))
+  const { app, visit, browser } = onePage(await build({ session: { idleSeconds: IDLE, absoluteSeconds: ABSOLUTE }, clock: clock.read }))
   app.post('/login', async (_request, reply) => reply.loginUser({ id: 'ann' } as object))
   await visit((session) => session.set('cart', 1))
   clock.advance(400)
@@ -145,7 +148,7 @@ t.test('a route with config.login.renew false reads the session and does not ext
     if (request.query && Object.keys(request.query).length > 0) request.session.set('cart', 2)
     return { count }
   })
-  const { visit, browser } = visitor(app)
+  const { visit, browser } = onePage(app)
   await visit((session) => session.set('cart', 1))
   clock.advance(IDLE - 1)
   const poll = await browser.get('/poll')

@@ -6,12 +6,16 @@ import Fastify from 'fastify'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import t from 'tap'
 import fastifyLogin from '../../src/index.js'
-import { Browser, build, buildSession, captureLog, claimsOf, OTHER_SECRET, people, SECRET, setCookies, visitor } from '../support/helpers.js'
+import { build, buildSession } from '../support/app.js'
+import { Browser, onePage, setCookies } from '../support/browser.js'
+import { captureLog } from '../support/log.js'
+import { claimsOf, OTHER_SECRET, SECRET } from '../support/tokens.js'
+import { people } from '../support/users.js'
 
 t.test('@fastify/flash: looking for messages gives an anonymous visitor no cookie', async (t) => {
   const app = await buildSession()
   await app.register(flash)
-  const { visit } = visitor(app)
+  const { visit } = onePage(app)
   for (let time = 0; time < 2; time++) {
     const response = await visit((_session, _request, reply) => [reply.flash(), reply.flash('notice' as never)])
     t.same([response.statusCode, setCookies(response)], [200, []])
@@ -21,7 +25,7 @@ t.test('@fastify/flash: looking for messages gives an anonymous visitor no cooki
 t.test('@fastify/flash: a message is shown once, and the values beside it stay', async (t) => {
   const app = await buildSession()
   await app.register(flash)
-  const { visit, browser } = visitor(app)
+  const { visit, browser } = onePage(app)
   const read = async () => (await visit((_session, _request, reply) => reply.flash())).json() as unknown
 
   await visit((_session, request) => { request.flash('notice', ['saved', 'twice']) })
@@ -37,7 +41,7 @@ t.test('@fastify/flash: a message is shown once, and the values beside it stay',
 })
 
 t.test('a value of the application named flash is kept', async (t) => {
-  const { visit } = visitor(await buildSession())
+  const { visit } = onePage(await buildSession())
   for (const value of ['gordon', 0, null, ['x'], { a: 1 }]) {
     await visit((session) => session.set('flash', value))
     t.same((await visit((session) => [session.get('flash')])).json(), [value])
@@ -98,7 +102,7 @@ async function withPassport (app: FastifyInstance, options: ConstructorParameter
     await request.logOut()
     return 'out'
   })
-  return visitor(app)
+  return onePage(app)
 }
 
 t.test('@fastify/passport: login, a user at the next request, logout', async (t) => {
@@ -165,7 +169,7 @@ t.test('a child scope may have a session of another plugin in the place of ours'
       return { count: session.count, theirs: typeof session.sessionId }
     })
   })
-  const { visit, browser } = visitor(app)
+  const { visit, browser } = onePage(app)
   await visit((session) => session.set('count', 10))
   t.same((await browser.get('/theirs')).json(), { count: 1, theirs: 'string' })
   t.same((await browser.get('/theirs')).json(), { count: 2, theirs: 'string' })
@@ -185,7 +189,7 @@ t.test('a response that was hijacked or ended raw carries no cookie, and nothing
     request.session.set('cart', 1)
     reply.raw.end('raw')
   })
-  const { visit } = visitor(app)
+  const { visit } = onePage(app)
   for (const url of ['/hijacked', '/raw']) {
     const response = await app.inject(url)
     t.match([response.statusCode, response.body], [200, url.slice(1)])

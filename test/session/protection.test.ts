@@ -1,7 +1,9 @@
 import t from 'tap'
 import type { FastifyLoginOptions } from '../../src/index.js'
-import { claimsOf, OTHER_SECRET, SECRET, setCookies } from '../support/helpers.js'
-import { listen, site } from '../support/site.js'
+import { setCookies } from '../support/browser.js'
+import { listen } from '../support/events.js'
+import { site } from '../support/site.js'
+import { claimsOf, OTHER_SECRET, SECRET } from '../support/tokens.js'
 
 const HOME = { 'user-agent': 'Browser at home' }
 const AWAY = { 'user-agent': 'Another machine' }

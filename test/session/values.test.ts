@@ -1,7 +1,10 @@
 import t from 'tap'
-import { buildSession, claimsOf, Clock, setCookies, visitor } from '../support/helpers.js'
+import { buildSession } from '../support/app.js'
+import { onePage, setCookies } from '../support/browser.js'
+import { Clock } from '../support/clock.js'
+import { claimsOf } from '../support/tokens.js'
 
-const start = async () => visitor(await buildSession())
+const start = async () => onePage(await buildSession())
 const data = (token: string | undefined) => claimsOf(token).data
 
 t.test('a value that is set comes back at the next request, and unset removes it', async (t) => {
@@ -160,7 +163,7 @@ t.test('delete() of a session that is not there sets no cookie', async (t) => {
 
 t.test('set() after delete() starts anew, with a limit of its own', async (t) => {
   const clock = new Clock()
-  const { visit, browser } = visitor(await buildSession({ clock: clock.read }))
+  const { visit, browser } = onePage(await buildSession({ clock: clock.read }))
   await visit((session) => session.set('cart', 1))
   clock.advance(100)
   const response = await visit((session) => {
@@ -177,7 +180,7 @@ t.test('set() after delete() starts anew, with a limit of its own', async (t) =>
 
 t.test('regenerate() keeps the values named, drops the others, and begins anew', async (t) => {
   const clock = new Clock()
-  const { visit, browser } = visitor(await buildSession({ clock: clock.read }))
+  const { visit, browser } = onePage(await buildSession({ clock: clock.read }))
   await visit((session) => { for (const key of ['a', 'b', 'c']) session.set(key, key) })
   const before = browser.cookie('session')
   clock.advance(60)
@@ -233,7 +236,7 @@ t.test('the session is there in every hook, in the error handler and in the 404'
   app.setErrorHandler((_error, request, reply) => reply.code(500).send({ name: request.session.get('name') }))
   app.setNotFoundHandler((request, reply) => reply.code(404).send({ name: request.session.get('name') }))
   app.get('/fail', async () => { throw new Error('no') })
-  const { visit, browser } = visitor(app)
+  const { visit, browser } = onePage(app)
 
   await visit((session) => session.set('name', 'Ann'))
   seen.length = 0

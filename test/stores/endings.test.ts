@@ -2,14 +2,16 @@ import t from 'tap'
 import type { LoginUser } from 'fastify'
 import type { LoginStore, LogoutUserOptions } from '../../src/index.js'
 import { memoryStore } from '../../src/stores/memory.js'
-import { Browser, build, Clock, setCookies, START } from '../support/helpers.js'
-import { listen, site } from '../support/site.js'
-import type { Visitor } from '../support/site.js'
+import { build } from '../support/app.js'
+import { Browser, setCookies } from '../support/browser.js'
+import { Clock, START } from '../support/clock.js'
+import { listen } from '../support/events.js'
+import { site } from '../support/site.js'
 import { comeBack, copyAt, sidOf, siteOverStore } from '../support/stores/over-store.js'
 
 type Scope = NonNullable<LogoutUserOptions['scope']>
 
-const logout = (browser: Visitor, scope?: Scope) => browser.does((_request, reply) => reply.logoutUser(scope === undefined ? {} : { scope }))
+const logout = (browser: Browser, scope?: Scope) => browser.does((_request, reply) => reply.logoutUser(scope === undefined ? {} : { scope }))
 
 /** Ann on three devices, the first two remembered, and Bob on one. */
 async function household (options: Parameters<typeof siteOverStore>[0] = {}) {
@@ -32,7 +34,7 @@ t.test('logout ends the login here, the others or all of them, and tells which',
   ]
   for (const { scope, stays, cookies, revoked } of cases) {
     const { user, told, sids, laptop, phone, tv, bobs } = await household()
-    const devices: { [name: string]: Visitor } = { laptop, phone, tv }
+    const devices: { [name: string]: Browser } = { laptop, phone, tv }
     const held = Object.fromEntries(Object.entries(devices).map(([name, device]) => [name, sidOf(device)]))
     t.strictSame(setCookies(await logout(laptop, scope)), cookies)
 
@@ -205,7 +207,7 @@ t.test('without a store, what needs one says so and changes nothing', async (t) 
   t.equal(await comeBack(ann), 'ann')
 })
 
-const droppings: { [name: string]: (browser: Visitor) => ReturnType<Visitor['does']> } = {
+const droppings: { [name: string]: (browser: Browser) => ReturnType<Browser['does']> } = {
   'session.delete()': (browser) => browser.does((request) => request.session.delete()),
   'session.regenerate()': (browser) => browser.does((request) => request.session.regenerate()),
   'both, twice': (browser) => browser.does((request) => {
@@ -386,7 +388,7 @@ for (const cause of ['user gone', 'protected'] as const) {
       return 'signed in'
     })
     const browser = new Browser(app)
-    for (const [name, value] of Object.entries(await app.login.cookiesFor(ann))) browser.jar.set(name, { name, value })
+    browser.keep(await app.login.cookiesFor(ann))
     const headers = cause === 'protected' ? { 'user-agent': 'Lynx/2.9' } : {}
     t.strictSame(setCookies(await browser.post('/again', {}, headers)), ['session'])
     t.equal((await browser.get('/me', headers)).body, 'passed')

@@ -1,8 +1,8 @@
 import t from 'tap'
 import { memoryStore } from '../../src/stores/memory.js'
-import { setCookies } from '../support/helpers.js'
+import { setCookies } from '../support/browser.js'
+import type { Browser } from '../support/browser.js'
 import { site } from '../support/site.js'
-import type { Visitor } from '../support/site.js'
 import type { Method } from '../support/stores/faulty.js'
 import { comeBack, sidOf, siteOverStore } from '../support/stores/over-store.js'
 
@@ -21,7 +21,7 @@ async function house () {
 }
 
 type House = Awaited<ReturnType<typeof house>>
-type Act = (browser: Visitor, house: House) => ReturnType<Visitor['send']>
+type Act = (browser: Browser, house: House) => ReturnType<Browser['send']>
 
 const closed = (act: Act): Act => (browser, house) => {
   browser.close()

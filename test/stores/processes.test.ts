@@ -5,7 +5,8 @@ import t from 'tap'
 import type { Test } from 'tap'
 import { redisStore, sqlStore } from '../../src/index.js'
 import type { LoginStore } from '../../src/index.js'
-import { HttpBrowser, start } from '../support/processes.js'
+import { HttpBrowser } from '../support/http-browser.js'
+import { start } from '../support/processes.js'
 import { isThere, servers } from '../support/servers.js'
 
 const SERVER = new URL('../support/stores/server.ts', import.meta.url).pathname

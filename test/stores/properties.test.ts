@@ -1,7 +1,8 @@
 import { deepStrictEqual, ok } from 'node:assert'
 import fc from 'fast-check'
 import t from 'tap'
-import { DAY, Visitor } from '../support/site.js'
+import { Browser } from '../support/browser.js'
+import { DAY } from '../support/clock.js'
 import { copyAt } from '../support/stores/over-store.js'
 import { SlowBrowser, twoInstances } from '../support/stores/simulation.js'
 import type { Server } from '../support/stores/simulation.js'
@@ -72,7 +73,7 @@ t.test('a thief and the browser who have each come back with what they hold are 
   let late = 0
   await fc.assert(fc.asyncProperty(stepsOf(browsing), visits, hand, async (before, visits, first) => {
     instances.reset()
-    const [phone, tv, bobs] = [new Visitor(apps[0]), new Visitor(apps[0]), new Visitor(apps[1])]
+    const [phone, tv, bobs] = [new Browser(apps[0]), new Browser(apps[0]), new Browser(apps[1])]
     await phone.signIn(user('ann'), { remember: 60 })
     await tv.signIn(user('ann'))
     await bobs.signIn(user('bob'), { remember: 60 })

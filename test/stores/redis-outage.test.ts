@@ -2,10 +2,10 @@ import { Redis } from 'ioredis'
 import t from 'tap'
 import type { Test } from 'tap'
 import { redisStore } from '../../src/index.js'
-import { setCookies } from '../support/helpers.js'
-import type { Visitor } from '../support/site.js'
-import { ownRedis } from '../support/stores/own-redis.js'
+import { setCookies } from '../support/browser.js'
+import type { Browser } from '../support/browser.js'
 import { comeBack, siteOverStore } from '../support/stores/over-store.js'
+import { ownRedis } from '../support/stores/own-redis.js'
 import { canStartRedis } from '../support/stores/redis-cluster.js'
 
 /** Ann on two devices, over a Redis that can fail. */
@@ -28,7 +28,7 @@ async function household (t: Test) {
 type Household = Awaited<ReturnType<typeof household>>
 
 /** Whatever is asked now is a 503 with a cause, and changes no cookie. */
-async function findsItDown (t: Test, { errors, visitor, user, laptop, phone }: Household, more: { [name: string]: () => ReturnType<Visitor['get']> } = {}) {
+async function findsItDown (t: Test, { errors, visitor, user, laptop, phone }: Household, more: { [name: string]: () => ReturnType<Browser['get']> } = {}) {
   const asked = {
     'a guarded page': () => laptop.get('/members'),
     'coming back': () => phone.get('/members'),

@@ -3,13 +3,15 @@ import websocket from '@fastify/websocket'
 import type { FastifyInstance, FastifyReply, LoginUser } from 'fastify'
 import t from 'tap'
 import { memoryStore } from '../../src/stores/memory.js'
-import { claimsOf, forge, setCookies, START } from '../support/helpers.js'
-import { DAY, site, Visitor } from '../support/site.js'
+import { Browser, setCookies } from '../support/browser.js'
+import { DAY, START } from '../support/clock.js'
+import { site } from '../support/site.js'
+import { claimsOf, forge } from '../support/tokens.js'
 import { comeBack, sidOf, siteOverStore } from '../support/stores/over-store.js'
 
 const GRACE = 20
 
-const tokenOf = (browser: Visitor) => claimsOf(browser.cookie('_remember')).tok
+const tokenOf = (browser: Browser) => claimsOf(browser.cookie('_remember')).tok
 
 /** Ann, remembered, her browser closed; with more pages, if `furnish` makes some. */
 async function remembered (options: Parameters<typeof siteOverStore>[0] = {}, days: number | true = 10, furnish?: (app: FastifyInstance) => unknown) {
@@ -23,7 +25,7 @@ async function remembered (options: Parameters<typeof siteOverStore>[0] = {}, da
 }
 
 /** Comes back with the remember cookie alone: who that is, and which cookies change. */
-async function visit (browser: Visitor): Promise<[user: unknown, cookies: string[]]> {
+async function visit (browser: Browser): Promise<[user: unknown, cookies: string[]]> {
   browser.close()
   const response = await browser.get('/who')
   return [response.json().user, setCookies(response)]
@@ -115,7 +117,7 @@ t.test('a request that left before two others came back is no theft, until the g
 })
 
 /** What ends up in the hands of two: who comes last is found out. */
-const thefts: { [name: string]: (hands: { honest: Visitor, thief: Visitor, wait: () => void }) => Promise<Visitor> } = {
+const thefts: { [name: string]: (hands: { honest: Browser, thief: Browser, wait: () => void }) => Promise<Browser> } = {
   'the browser came first, the thief with what it has had since': async ({ honest, thief, wait }) => {
     await visit(honest)
     await visit(honest)
@@ -173,7 +175,7 @@ t.test('reuse clears the cookies of whoever came, at every kind of page', async 
   for (const [page, status] of [['/who', 200], ['/members', 302], ['/fresh', 302]] as const) {
     const { ann, copyOf, clock } = await remembered()
     const thief = copyOf(ann)
-    thief.jar.set('session', { name: 'session', value: 'of a time long gone' })
+    thief.keep({ session: 'of a time long gone' })
     for (let count = 0; count < 2; count++) await visit(ann)
     clock.advance(GRACE + 1)
     const response = await thief.get(page)
@@ -228,8 +230,8 @@ t.test('the user is loaded, active and stamp-checked before anything is rotated'
     store: { ...memoryStore(), rotate: async () => t.fail('rotated') as never }
   })
   const { _remember: value } = await app.login.cookiesFor({ id: 'ann' } as LoginUser, { remember: true })
-  const ann = new Visitor(app)
-  ann.jar.set('_remember', { name: '_remember', value: value! })
+  const ann = new Browser(app)
+  ann.keep({ _remember: value! })
   const response = await ann.get('/who')
   t.strictSame([response.statusCode, setCookies(response)], [500, []], 'a loader that cannot tell')
 })
@@ -242,7 +244,7 @@ async function socketPage (app: FastifyInstance) {
   })
 }
 
-function connect (app: FastifyInstance, browser: Visitor): Promise<string> {
+function connect (app: FastifyInstance, browser: Browser): Promise<string> {
   return new Promise((resolve, reject) => {
     const headers = { cookie: [...browser.jar.values()].map(({ name, value }) => `${name}=${value}`).join('; ') }
     const onInit = (socket: { on (event: 'message', listener: (data: Buffer) => void): void, terminate (): void }) => {

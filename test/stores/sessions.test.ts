@@ -4,8 +4,11 @@ import type { FastifyPluginCallback } from 'fastify'
 import t from 'tap'
 import fastifyLogin from '../../src/index.js'
 import { memoryStore } from '../../src/stores/memory.js'
-import { Clock, people, SECRET, setCookies, START } from '../support/helpers.js'
-import { DAY, furnish, site, Visitor } from '../support/site.js'
+import { Browser, setCookies } from '../support/browser.js'
+import { Clock, DAY, START } from '../support/clock.js'
+import { furnish, site } from '../support/site.js'
+import { SECRET } from '../support/tokens.js'
+import { people } from '../support/users.js'
 import { comeBack, copyAt, sidOf, siteOverStore } from '../support/stores/over-store.js'
 
 const MINUTE = 60_000
@@ -34,7 +37,7 @@ t.test('cookies minted for tests come with a record, and end with it', async (t)
   const minted = await app.login.cookiesFor(user('ann'), { remember: 5, headers: {} })
   t.match(await app.login.list('ann'), [{ remember: true, userAgent: null, createdAt: START }])
   const ann = visitor()
-  for (const [name, value] of Object.entries(minted)) ann.jar.set(name, { name, value })
+  ann.keep(minted)
   t.match(await ann.who(), { user: 'ann', kind: 'fresh', remembered: true })
   ann.jar.delete('session')
   t.match(await ann.who(), { user: 'ann', kind: 'stale' })
@@ -134,7 +137,7 @@ t.test('storeCheckSeconds is how long a positive answer is used again, by the cl
 })
 
 t.test('what ended here is not accepted here for another moment, elsewhere for no longer than storeCheckSeconds', async (t) => {
-  const endings: { [name: string]: (here: Awaited<ReturnType<typeof siteOverStore>>, ann: Visitor) => unknown } = {
+  const endings: { [name: string]: (here: Awaited<ReturnType<typeof siteOverStore>>, ann: Browser) => unknown } = {
     revoke: ({ app }, ann) => app.login.revoke('ann', sidOf(ann)),
     revokeAll: ({ app }) => app.login.revokeAll('ann'),
     'logout of a copy': ({ copyOf }, ann) => copyOf(ann).signOut(),
@@ -318,7 +321,7 @@ t.test('every user is checked against the store with loadUser: \'eager\' and wit
   await app.register(secureSession, { key: Buffer.alloc(32, 7), cookie: { path: '/' } })
   await app.register(fastifyLogin, { secret: SECRET, session: 'external', userLoader, store, clock: clock.read })
   furnish(app)
-  const browser = new Visitor(app)
+  const browser = new Browser(app)
   await browser.signIn(byId.get('ann')!, { remember: 4 })
   t.match(await app.login.list('ann'), [{ expiresAt: START + 30 * DAY * 1000 + MINUTE, remember: true }], 'how long that session lasts is not known')
   browser.jar.delete('session')

@@ -1,6 +1,6 @@
 import t from 'tap'
 import { createDigests } from '../../src/tokens/digests.js'
-import { OTHER_SECRET, SECRET } from '../support/helpers.js'
+import { OTHER_SECRET, SECRET } from '../support/tokens.js'
 
 const first = Buffer.from(SECRET)
 const second = Buffer.from(OTHER_SECRET)

@@ -1,13 +1,16 @@
 import t from 'tap'
 import type { Secret } from '../../src/index.js'
-import { build, buildSession, claimsOf, Clock, forge, OTHER_SECRET, SECRET, setCookies, visitor } from '../support/helpers.js'
+import { build, buildSession } from '../support/app.js'
+import { onePage, setCookies } from '../support/browser.js'
+import { Clock } from '../support/clock.js'
+import { claimsOf, forge, OTHER_SECRET, SECRET } from '../support/tokens.js'
 
 const OLDEST = Buffer.from('the oldest secret of more than 32 bytes')
 const clock = new Clock()
 
 /** The cart under these secrets, for a browser that holds this cookie; and what was written. */
 async function open (secret: Secret, session: string | undefined, act = (_cart: unknown): unknown => undefined) {
-  const { visit, browser } = visitor(await buildSession({ secret, idleSeconds: 1000, clock: clock.read }))
+  const { visit, browser } = onePage(await buildSession({ secret, idleSeconds: 1000, clock: clock.read }))
   const response = await visit((session) => {
     const cart = session.get('cart')
     const next = act(cart)
@@ -65,7 +68,7 @@ t.test('both cookies of a login survive a rotation, and go when the secret is dr
   const before = await build({ secret: SECRET, clock: clock.read })
   const cookies = await before.login.cookiesFor({ id: 'ann' } as object, { remember: true })
   const kinds = async (secret: Secret) => {
-    const { visit } = visitor(await build({ secret, clock: clock.read }))
+    const { visit } = onePage(await build({ secret, clock: clock.read }))
     const ask = async (names: string[]) => {
       const cookie = names.map((name) => `${name}=${cookies[name]}`).join('; ')
       return (await visit(async (_session, request) => {
@@ -84,7 +87,7 @@ t.test('a token that is bad for another reason than its signature is not tried u
   const app = await build({ secret: [OTHER_SECRET, SECRET], clock: clock.read })
   const reasons: string[] = []
   app.login.on('invalidToken', ({ reason }) => reasons.push(reason))
-  const { visit } = visitor(app)
+  const { visit } = onePage(app)
   for (const token of [forge({ ck: 'other', ...common }), forge({ ck: 'session', ...common }, { typ: 'JWT', secret: OTHER_SECRET })]) {
     await visit((session) => session.data(), { cookie: `session=${token}` })
   }

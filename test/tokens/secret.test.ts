@@ -3,7 +3,9 @@ import Fastify from 'fastify'
 import t from 'tap'
 import fastifyLogin, { jwtSession } from '../../src/index.js'
 import type { JwtSessionOptions } from '../../src/index.js'
-import { captureLog, people, SECRET } from '../support/helpers.js'
+import { captureLog } from '../support/log.js'
+import { SECRET } from '../support/tokens.js'
+import { people } from '../support/users.js'
 
 const COMMAND = 'node -p "require(\'node:crypto\').randomBytes(32).toString(\'base64url\')"'
 const { userLoader } = people()

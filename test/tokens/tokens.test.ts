@@ -1,7 +1,8 @@
 import t from 'tap'
 import { createTokens } from '../../src/tokens/tokens.js'
 import type { TokenSettings } from '../../src/tokens/tokens.js'
-import { Clock, OTHER_SECRET, SECRET } from '../support/helpers.js'
+import { Clock } from '../support/clock.js'
+import { OTHER_SECRET, SECRET } from '../support/tokens.js'
 
 const now = new Clock().read()
 const seconds = now / 1000

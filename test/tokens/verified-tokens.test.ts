@@ -1,9 +1,13 @@
 import t from 'tap'
-import { Browser, build, buildSession, claimsOf, Clock, people, setCookies, visitor } from '../support/helpers.js'
+import { build, buildSession } from '../support/app.js'
+import { Browser, onePage, setCookies } from '../support/browser.js'
+import { Clock } from '../support/clock.js'
+import { claimsOf } from '../support/tokens.js'
+import { people } from '../support/users.js'
 
 t.test('what one request changes in place is never seen by another with the same cookie', async (t) => {
   for (const verifiedCacheSize of [0, 5]) {
-    const { visit, browser } = visitor(await buildSession({ verifiedCacheSize }))
+    const { visit, browser } = onePage(await buildSession({ verifiedCacheSize }))
     await visit((session) => session.set('cart', { items: ['pear'], size: 1 }))
     const cookie = `session=${browser.cookie('session')}`
     const spoil = (session: Parameters<Parameters<typeof visit>[0]>[0]) => {
@@ -33,7 +37,7 @@ t.test('two requests at once with one cookie each have values of their own', asy
     await both
     return list
   })
-  const { visit, browser } = visitor(app)
+  const { visit, browser } = onePage(app)
   await visit((session) => session.set('list', ['first']))
   const cookies = { session: browser.cookie('session')! }
   for (let time = 0; time < 2; time++) await visit((session) => session.get('list')) // known as verified from now on
@@ -44,7 +48,7 @@ t.test('two requests at once with one cookie each have values of their own', asy
 
 t.test('a session known as verified ends when it is due', async (t) => {
   const clock = new Clock()
-  const { visit, browser } = visitor(await buildSession({ idleSeconds: 100, clock: clock.read }))
+  const { visit, browser } = onePage(await buildSession({ idleSeconds: 100, clock: clock.read }))
   await visit((session) => session.set('cart', 1))
   const cookie = `session=${browser.cookie('session')}`
   const look = async () => (await visit((session) => session.get('cart'), { cookie })).json() as unknown
@@ -57,7 +61,7 @@ t.test('a session known as verified ends when it is due', async (t) => {
 
 t.test('what counts for a user is asked at every request: loader, stamp and fingerprint', async (t) => {
   const { byId } = people()
-  const { visit, browser } = visitor(await build({
+  const { visit, browser } = onePage(await build({
     userLoader: (id) => (byId.get(id) ?? null) as object | null,
     userStamp: (user) => (user as { password?: string }).password ?? '',
     sessionProtection: 'strong'
@@ -87,7 +91,7 @@ t.test('a login that changed its own claims does not change those of the next re
   const clock = new Clock()
   const { byId, userLoader } = people()
   const app = await build({ userLoader, clock: clock.read })
-  const { visit } = visitor(app)
+  const { visit } = onePage(app)
   const cookies = await app.login.cookiesFor(byId.get('ann')!, { fresh: false })
   const cookie = `session=${cookies.session}`
   const state = async () => (await visit(async (_session, request) => {

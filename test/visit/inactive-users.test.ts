@@ -1,7 +1,9 @@
 import t from 'tap'
 import type { LoginUser } from 'fastify'
-import { build, setCookies } from '../support/helpers.js'
-import { listen, site } from '../support/site.js'
+import { build } from '../support/app.js'
+import { setCookies } from '../support/browser.js'
+import { listen } from '../support/events.js'
+import { site } from '../support/site.js'
 
 t.test('isActive: only false makes a user inactive, and what is no boolean is an error', async (t) => {
   const cases: [unknown, number, number][] = [

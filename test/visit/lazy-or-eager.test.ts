@@ -1,14 +1,16 @@
 import t from 'tap'
 import type { LoginUser } from 'fastify'
 import fastifyLogin from '../../src/index.js'
-import { build, OTHER_SECRET, setCookies } from '../support/helpers.js'
+import { build } from '../support/app.js'
+import { setCookies } from '../support/browser.js'
 import { site } from '../support/site.js'
+import { OTHER_SECRET } from '../support/tokens.js'
 
 t.test('lazy, the default: a route that never asks loads nobody, reads no cookie and does not vary', async (t) => {
   const { user, loads, visitor } = await site()
   const ann = visitor()
   await ann.signIn(user('ann'), { remember: 5 })
-  ann.jar.set('_remember', { name: '_remember', value: 'garbage' })
+  ann.keep({ _remember: 'garbage' })
   t.match(await ann.get('/public'), { statusCode: 200, headers: { vary: undefined, 'set-cookie': undefined } })
   t.strictSame(loads, [])
 })
@@ -44,7 +46,7 @@ t.test('eager: a loader that fails stops the request before the handler', async 
     const { app, user, visitor } = await site({ loadUser: 'eager', userLoader: fail })
     app.get('/plain', async () => t.fail('the handler ran'))
     const ann = visitor()
-    for (const [name, value] of Object.entries(await app.login.cookiesFor(user('ann')))) ann.jar.set(name, { name, value })
+    ann.keep(await app.login.cookiesFor(user('ann')))
     const response = await ann.get('/plain')
     t.equal(response.statusCode, 500)
     t.strictSame(setCookies(response), [])

@@ -1,7 +1,9 @@
 import type { FastifyRequest } from 'fastify'
 import t from 'tap'
 import type { FastifyLoginOptions } from '../../src/index.js'
-import { build, people, setCookies } from '../support/helpers.js'
+import { build } from '../support/app.js'
+import { setCookies } from '../support/browser.js'
+import { people } from '../support/users.js'
 
 const JSON_ONLY = { accept: 'application/json' }
 

@@ -1,7 +1,10 @@
 import t from 'tap'
-import { claimsOf, setCookies } from '../support/helpers.js'
-import type { TestUser } from '../support/helpers.js'
-import { DAY, listen, site } from '../support/site.js'
+import { setCookies } from '../support/browser.js'
+import { DAY } from '../support/clock.js'
+import { listen } from '../support/events.js'
+import { site } from '../support/site.js'
+import { claimsOf } from '../support/tokens.js'
+import type { TestUser } from '../support/users.js'
 
 const BOTH_CLEARED = ['-_remember', '-session']
 
@@ -124,7 +127,7 @@ t.test('reading the user before it was loaded is an error where somebody may be 
     })
     ann.close()
   }
-  stranger.jar.set('session', { name: 'session', value: 'garbage' })
+  stranger.keep({ session: 'garbage' })
   await stranger.can((request) => {
     t.equal(request.currentUser, null)
     t.strictSame(request.loginState, { kind: 'anonymous' })

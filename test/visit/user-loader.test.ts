@@ -1,7 +1,10 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import t from 'tap'
 import type { FastifyLoginOptions } from '../../src/index.js'
-import { Browser, build, Clock, people, setCookies } from '../support/helpers.js'
+import { build } from '../support/app.js'
+import { Browser, setCookies } from '../support/browser.js'
+import { Clock } from '../support/clock.js'
+import { people } from '../support/users.js'
 
 const failures: Record<string, () => never | Promise<never>> = {
   throws: () => { throw new Error('database down') },

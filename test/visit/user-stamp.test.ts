@@ -1,8 +1,11 @@
 import t from 'tap'
 import type { LoginUser } from 'fastify'
-import { claimsOf, OTHER_SECRET, people, SECRET, setCookies, START } from '../support/helpers.js'
-import type { TestUser } from '../support/helpers.js'
-import { DAY, site } from '../support/site.js'
+import { setCookies } from '../support/browser.js'
+import { DAY, START } from '../support/clock.js'
+import { site } from '../support/site.js'
+import { claimsOf, OTHER_SECRET, SECRET } from '../support/tokens.js'
+import { people } from '../support/users.js'
+import type { TestUser } from '../support/users.js'
 
 const userStamp = (user: LoginUser) => (user as TestUser).password!
 const accounts = () => [{ id: 'ann', name: 'Ann', password: 'hash 1' }, { id: 'bob', name: 'Bob', password: 'hash 1' }]

@@ -1,7 +1,8 @@
 import t from 'tap'
 import type { Test } from 'tap'
-import { HttpBrowser as Browser, start } from '../../support/processes.js'
-import type { Answer } from '../../support/processes.js'
+import { HttpBrowser as Browser } from '../../support/http-browser.js'
+import type { Answer } from '../../support/http-browser.js'
+import { start } from '../../support/processes.js'
 
 const ofSession = { Path: '/', HttpOnly: true, SameSite: 'Lax' }
 const remembered = { ...ofSession, 'Max-Age': String(30 * 86_400) }

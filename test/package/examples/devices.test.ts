@@ -1,5 +1,6 @@
 import t from 'tap'
-import { HttpBrowser, start } from '../../support/processes.js'
+import { HttpBrowser } from '../../support/http-browser.js'
+import { start } from '../../support/processes.js'
 
 // Processes of their own take longer where the machine is busy.
 t.setTimeout(120_000)

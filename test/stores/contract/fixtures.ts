@@ -1,7 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto'
 import type { Test } from 'tap'
 import type { LoginRecord, LoginStore, Rotation, UserId } from '../../../src/index.js'
-import { START } from '../../support/helpers.js'
+import { START } from '../../support/clock.js'
 
 /** One part of the contract: tests of a store that may hold anything else beside what the test puts in. */
 export type Part = (t: Test, store: LoginStore) => void | Promise<void>

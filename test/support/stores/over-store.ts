@@ -1,9 +1,11 @@
 import type { FastifyInstance } from 'fastify'
 import type { FastifyLoginOptions } from '../../../src/index.js'
 import { memoryStore } from '../../../src/stores/memory.js'
-import { claimsOf } from '../helpers.js'
-import type { TestUser } from '../helpers.js'
-import { listen, site, Visitor } from '../site.js'
+import { Browser } from '../browser.js'
+import { listen } from '../events.js'
+import { site } from '../site.js'
+import { claimsOf } from '../tokens.js'
+import type { TestUser } from '../users.js'
 import { faulty } from './faulty.js'
 
 /** A site over a store that can be made to fail, with all that the login tells. */
@@ -20,7 +22,7 @@ export async function siteOverStore (options: FastifyLoginOptions = {}, users: T
     /** What requests ended with. */
     errors,
     /** Somebody with copies of the browser's cookies. */
-    copyOf: (browser: Visitor) => copyAt(made.app, browser),
+    copyOf: (browser: Browser) => copyAt(made.app, browser),
     /** What was told since this was last asked, without the requests. */
     told: () => heard.splice(0).map(({ event, payload: { request, ...payload } }) => ({ event, ...payload })),
     sids: async (userId: string | number) => (await made.app.login.list(userId)).map(({ sid }) => sid)
@@ -28,19 +30,19 @@ export async function siteOverStore (options: FastifyLoginOptions = {}, users: T
 }
 
 /** Somebody with copies of the browser's cookies, before that application. */
-export function copyAt (app: FastifyInstance, browser: Visitor): Visitor {
-  const copy = new Visitor(app)
+export function copyAt (app: FastifyInstance, browser: Browser): Browser {
+  const copy = new Browser(app)
   for (const [name, cookie] of browser.jar) copy.jar.set(name, cookie)
   return copy
 }
 
 /** Closes the browser, and comes back: as whom? */
-export async function comeBack (browser: Visitor): Promise<unknown> {
+export async function comeBack (browser: Browser): Promise<unknown> {
   browser.close()
   return (await browser.who()).user
 }
 
 /** The login a browser's cookie names. */
-export function sidOf (browser: Visitor, cookie = 'session'): string {
+export function sidOf (browser: Browser, cookie = 'session'): string {
   return String(claimsOf(browser.cookie(cookie)).sid)
 }

@@ -2,7 +2,8 @@ import Fastify from 'fastify'
 import { Redis } from 'ioredis'
 import pg from 'pg'
 import { fastifyLogin, redisStore, sqlStore } from '../../../src/index.js'
-import { people, SECRET } from '../helpers.js'
+import { SECRET } from '../tokens.js'
+import { people } from '../users.js'
 import { servers } from '../servers.js'
 
 /** One process of an application over a real store; `STORE` says which, `NAME` where in there. */

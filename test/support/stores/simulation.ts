@@ -1,9 +1,9 @@
 import { deepStrictEqual } from 'node:assert'
-import type { LightMyRequestResponse } from 'fastify'
 import type { LoginStore } from '../../../src/index.js'
 import { memoryStore } from '../../../src/stores/memory.js'
-import { Clock, START } from '../helpers.js'
-import { site, Visitor } from '../site.js'
+import { Browser } from '../browser.js'
+import { Clock, START } from '../clock.js'
+import { site } from '../site.js'
 import { methods } from './faulty.js'
 import { copyAt } from './over-store.js'
 
@@ -39,7 +39,7 @@ export type Instances = Awaited<ReturnType<typeof twoInstances>>
 
 /** A request on its way: it left with these cookies, and arrives when the clock says so. */
 interface Flight {
-  sender: Visitor
+  sender: Browser
   server: Server
   arrives: number
   lost: boolean
@@ -51,13 +51,13 @@ interface Login { endedAt: number | null, endedOn: Server }
 
 /** Ann's browser, whose requests take their time and whose responses may be lost; it checks each answer against what must be. */
 export class SlowBrowser {
-  readonly browser: Visitor
+  readonly browser: Browser
   private login: Login | null = null
   private flights: Flight[] = []
 
   /** `lossy`: whether responses get lost at all. */
   constructor (private readonly instances: Instances, private readonly options: { storeCheckSeconds: number, lossy: boolean }) {
-    this.browser = new Visitor(instances.apps[0])
+    this.browser = new Browser(instances.apps[0])
   }
 
   /** Requests leave at once, with the same cookies. */
@@ -90,14 +90,14 @@ export class SlowBrowser {
   async signIn (server: Server): Promise<void> {
     if (!this.options.lossy) await this.settle()
     for (const flight of this.flights) flight.lost = true
-    this.deliver(await this.at(server).signIn(this.instances.user('ann'), { remember: true }))
+    this.browser.receive(await this.at(server).signIn(this.instances.user('ann'), { remember: true }))
     this.end(server)
     this.login = { endedAt: null, endedOn: server }
   }
 
   async signOut (server: Server, lost: boolean): Promise<void> {
     const response = await this.at(server).signOut()
-    if (!lost || !this.options.lossy) this.deliver(response)
+    if (!lost || !this.options.lossy) this.browser.receive(response)
     this.end(server)
   }
 
@@ -124,7 +124,7 @@ export class SlowBrowser {
   }
 
   /** This browser, as one of the instances sees it now. */
-  private at (server: Server): Visitor {
+  private at (server: Server): Browser {
     return copyAt(this.instances.apps[server], this.browser)
   }
 
@@ -138,19 +138,12 @@ export class SlowBrowser {
     const response = await flight.sender.get('/who')
     deepStrictEqual(response.statusCode, 200)
     this.check(flight, response.json().user)
-    if (!flight.lost) this.deliver(response)
+    if (!flight.lost) this.browser.receive(response)
   }
 
   private check ({ login, server }: Flight, user: unknown): void {
     if (login === null) return deepStrictEqual(user, null, 'nobody has signed in')
     if (login.endedAt === null) return deepStrictEqual(user, 'ann', 'the only browser there is was logged out')
     if (login.endedOn === server || this.now - login.endedAt >= this.options.storeCheckSeconds * 1000) deepStrictEqual(user, null, 'an ended login was accepted')
-  }
-
-  private deliver (response: LightMyRequestResponse): void {
-    for (const cookie of response.cookies) {
-      if (cookie.maxAge === 0) this.browser.jar.delete(cookie.name)
-      else this.browser.jar.set(cookie.name, { ...cookie })
-    }
   }
 }
