@@ -7,8 +7,8 @@ import type { Events } from '../events.js'
 import { createRedirects } from '../http/next.js'
 import type { Redirects } from '../http/next.js'
 import type { LoginSettings } from '../options/settings.js'
-import { createRecords } from '../stores/records.js'
-import type { Records } from '../stores/records.js'
+import { EXTERNAL_IDLE_SECONDS, Records } from '../stores/records.js'
+import type { RecordSettings } from '../stores/records.js'
 import type { LoginClaims } from '../tokens/claims.js'
 import { createDigests } from '../tokens/digests.js'
 import type { Comparison } from '../tokens/digests.js'
@@ -55,7 +55,7 @@ export function createArea (fastify: FastifyInstance, settings: LoginSettings): 
       clock,
       onInvalid: (request, cookie, reason) => events.emit('invalidToken', { request, cookie, reason })
     },
-    records: settings.store === undefined ? undefined : createRecords(settings.store, settings),
+    records: settings.store === undefined ? undefined : new Records(settings.store, recordSettings(fastify, settings)),
     compareStamp: (digest, user) => stampOf === undefined ? 'off' : stamps.compare(digest, stampOf(user)),
     compareFingerprint: (digest, request) =>
       fingerprintOf === undefined ? 'off' : fingerprints.compare(digest, fingerprintOf(request)),
@@ -67,6 +67,17 @@ export function createArea (fastify: FastifyInstance, settings: LoginSettings): 
       stamp: stampOf && stamps.digest(stampOf(user)),
       fp: fingerprintOf && fingerprints.digest(fingerprintOf(request))
     })
+  }
+}
+
+function recordSettings (fastify: FastifyInstance, settings: LoginSettings): RecordSettings {
+  const { session, remember } = settings
+  return {
+    ...settings,
+    area: session === 'external' ? remember.cookieName : session.cookieName,
+    idleSeconds: session === 'external' ? EXTERNAL_IDLE_SECONDS : session.idleSeconds,
+    storeTimeoutSeconds: 5,
+    log: fastify.log
   }
 }
 

@@ -82,7 +82,7 @@ async function byRememberCookie (visit: Visit, remembered: RememberedLogin): Pro
   if (area.records === undefined) return restore(visit, remembered, user, undefined)
 
   const expiresAt = withFullLifetime(area.remember, remembered).exp * 1000
-  const redeemed = await area.records.present(remembered, { replace: visit.canSetCookies, expiresAt })
+  const redeemed = await area.records.redeem(remembered, { replace: visit.canSetCookies, expiresAt })
   if (redeemed.kind === 'restore') return restore(visit, remembered, user, redeemed.tok)
   if (redeemed.kind === 'reuse') {
     area.events.emit('reuse', { request, user, userId: remembered.uid, sid: remembered.sid })
