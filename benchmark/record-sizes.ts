@@ -30,12 +30,12 @@ async function fill (store: LoginStore, { perUser = 1, rotations = 2 } = {}): Pr
   await each(async (i) => {
     const [userId, sid] = [Math.floor(i / perUser) + 1_000_000, digest(`sid ${i}`).slice(0, 22)]
     const times = (now: number) => ({ lastSeenAt: now, expiresAt: now + 30 * DAY })
-    const record = { userId, sid, createdAt: NOW, ...times(NOW), userAgent: AGENT, remember: true }
+    const record = { area: 'session', userId, sid, createdAt: NOW, ...times(NOW), userAgent: AGENT, remember: true }
     await store.create(record, { digest: digest(`${i}.0`), maxLogins: null, now: NOW })
     for (let r = 1; r <= rotations; r++) {
       const now = NOW + r * DAY
       const tokens = { presented: digest(`${i}.${r - 1}`), next: digest(`${i}.${r}`) }
-      await store.rotate(userId, sid, { ...tokens, graceSeconds: 60, ...times(now), now })
+      await store.rotate(record, sid, { ...tokens, graceSeconds: 60, ...times(now), now })
     }
   })
 }
@@ -58,7 +58,7 @@ async function inMemory (): Promise<void> {
   await fill(store)
   gc()
   say(`memoryStore, Node.js ${process.version}`, process.memoryUsage().heapUsed - before)
-  await store.list(0, NOW)
+  await store.list({ area: 'session', userId: 0 }, NOW)
 }
 
 /** Differences of used_memory, which counts everything: keys, hashes, tables. */
@@ -78,7 +78,7 @@ async function inRedis (): Promise<void> {
     await fill(redisStore(client), { perUser })
     const bytes = await used() - before
     say(`redisStore, Redis ${await version()}, ${perUser} per user, hash-max-listpack-value ${packed}`, bytes)
-    const one = await client.memory('USAGE', 'login:{1000001}')
+    const one = await client.memory('USAGE', 'login:{["session",1000001]}')
     console.log(`  100 million logins: ${(bytes / LOGINS / 10).toFixed(1)} GB; MEMORY USAGE of one user's key: ${one} bytes`)
   }
   client.disconnect()

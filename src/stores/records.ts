@@ -1,9 +1,10 @@
 import { createHash, randomBytes } from 'node:crypto'
 import type { FastifyBaseLogger, FastifyRequest } from 'fastify'
 import { LruMap } from 'toad-cache'
-import { StoreFailedError } from '../errors.js'
-import type { LoginRecord, LoginStore } from './store.js'
-import type { LoginClaims, LoginId, RememberClaims, UserId } from '../tokens/claims.js'
+import { InvalidOptionsError, kindOf, StoreFailedError } from '../errors.js'
+import type { LoginOwner, LoginRecord, LoginStore } from './store.js'
+import type { LoginClaims, LoginId, RememberClaims } from '../tokens/claims.js'
+import type { UserId } from '../tokens/claims.js'
 
 const MINUTE = 60_000
 const MAX_USER_AGENT = 512
@@ -48,35 +49,38 @@ export class Records {
     const { clock, maxLogins } = this.settings
     const now = clock()
     const record: LoginRecord = {
+      ...this.owner(login.uid),
       sid: login.sid,
-      userId: login.uid,
       createdAt: now,
       lastSeenAt: now,
       expiresAt: Math.max(this.idleEnd(now), (remembered?.exp ?? 0) * 1000),
       userAgent: request.headers['user-agent']?.slice(0, MAX_USER_AGENT) ?? null,
       remember: remembered !== null
     }
+    const replaced = replaces.filter(isSid)
     const digest = remembered?.tok === undefined ? null : digestOf(remembered.tok)
-    const evicted = await this.ask('create', () => this.store.create(record, { digest, maxLogins, replaces, now }))
-    this.forget([...evicted, ...replaces])
+    const evicted = await this.ask('create', () => this.store.create(record, { digest, maxLogins, replaces: replaced, now }))
+    this.forget([...evicted, ...replaced])
     return evicted
   }
 
   /** Whether the login still has its record; asks the store at most every `storeCheckSeconds`, unless told to ask now. */
   async alive (userId: UserId, sid: string, { ask: askNow = false } = {}): Promise<boolean> {
     const { clock, storeCheckSeconds } = this.settings
+    const owner = this.owner(userId)
+    if (!isSid(sid)) return false
     const now = clock()
     const checkedAt = this.checked.get(sid)
     if (!askNow && checkedAt !== undefined && now - checkedAt < storeCheckSeconds * 1000 && now >= checkedAt) return true
     const endingsBefore = this.endings
-    const record = await this.ask('find', () => this.store.find(userId, sid, now))
+    const record = await this.ask('find', () => this.store.find(owner, sid, now))
     if (record === null) {
       this.checked.delete(sid)
       return false
     }
     if (now - record.lastSeenAt >= MINUTE) {
       const times = { lastSeenAt: now, expiresAt: Math.max(record.expiresAt, this.idleEnd(now)), now }
-      await this.ask('touch', () => this.store.touch(userId, sid, times))
+      await this.ask('touch', () => this.store.touch(owner, sid, times))
     }
     if (storeCheckSeconds > 0 && this.endings === endingsBefore) this.checked.set(sid, now)
     return true
@@ -87,9 +91,11 @@ export class Records {
     { uid, sid, exp, tok = '' }: RememberedLogin, { replace, expiresAt }: { replace: boolean, expiresAt: number }
   ): Promise<Redemption> {
     const { clock, rememberGraceSeconds } = this.settings
+    const owner = this.owner(uid)
+    if (!isSid(sid)) return { kind: 'gone' }
     const now = clock()
     const fresh = replace ? newToken() : undefined
-    const verdict = await this.ask('rotate', () => this.store.rotate(uid, sid, {
+    const verdict = await this.ask('rotate', () => this.store.rotate(owner, sid, {
       presented: digestOf(tok),
       next: fresh === undefined ? null : digestOf(fresh),
       graceSeconds: rememberGraceSeconds,
@@ -105,8 +111,10 @@ export class Records {
 
   /** Ends one login; whether there was one. */
   async end (userId: UserId, sid: string): Promise<boolean> {
+    const owner = this.owner(userId)
+    if (!isSid(sid)) return false
     try {
-      return await this.ask('delete', () => this.store.delete(userId, sid, this.settings.clock()))
+      return await this.ask('delete', () => this.store.delete(owner, sid, this.settings.clock()))
     } finally {
       this.forget([sid])
     }
@@ -119,15 +127,25 @@ export class Records {
 
   /** Ends all logins of the user but one; answers with their sids. */
   async endAll (userId: UserId, except: string | null): Promise<string[]> {
-    const sids = await this.ask('deleteAll', () => this.store.deleteAll(userId, { except, now: this.settings.clock() }))
+    const owner = this.owner(userId)
+    const kept = isSid(except) ? except : null
+    const sids = await this.ask('deleteAll', () => this.store.deleteAll(owner, { except: kept, now: this.settings.clock() }))
     this.forget(sids)
     return sids
   }
 
   /** All logins of the user, most recently seen first. */
   async list (userId: UserId): Promise<LoginRecord[]> {
-    const records = await this.ask('list', () => this.store.list(userId, this.settings.clock()))
+    const owner = this.owner(userId)
+    const records = await this.ask('list', () => this.store.list(owner, this.settings.clock()))
     return records.sort((a, b) => b.lastSeenAt - a.lastSeenAt || b.createdAt - a.createdAt)
+  }
+
+  /** This user in this area. @throws FST_LOGIN_INVALID_OPTIONS where the caller has no usable id */
+  private owner (userId: UserId): LoginOwner {
+    if (Number.isFinite(userId) || (typeof userId === 'string' && userId !== '')) return { area: this.settings.area, userId }
+    const got = typeof userId === 'number' ? userId : kindOf(userId)
+    throw new InvalidOptionsError(`logins belong to a user, whose id is a string that is not empty or a finite number, got ${got}`)
   }
 
   /** When a login ends that is used now and never again. The rest is for lastSeenAt, which is not written at every request. */
@@ -149,6 +167,11 @@ export class Records {
       throw new StoreFailedError(method, { cause })
     }
   }
+}
+
+/** Whether this may name a login. A visitor can send anything as one; what cannot is nobody's, and no store hears of it. */
+function isSid (sid: unknown): sid is string {
+  return typeof sid === 'string' && /^[\w-]{1,64}$/.test(sid)
 }
 
 /** A single-use remember token: 128 bits nobody can guess. */

@@ -1,8 +1,7 @@
 import { InvalidOptionsError } from '../errors.js'
-import type { UserId } from '../tokens/claims.js'
 import { CREATE, DELETE, DELETE_ALL, LIST, ROTATE, TOUCH } from './redis-scripts.js'
-import type { LoginRecord, LoginStore } from './store.js'
-import { storable, userKey } from './user-key.js'
+import type { LoginOwner, LoginRecord, LoginStore } from './store.js'
+import { ownerKey, storable } from './owner-key.js'
 
 /** What is called of an ioredis 5 `Redis` or `Cluster`. */
 export interface IoredisClient {
@@ -18,13 +17,13 @@ export interface NodeRedisClient {
 
 /** Options of `redisStore`. */
 export interface RedisStoreOptions {
-  /** What all keys begin with; areas and applications on one Redis need different ones. @default 'login:' */
+  /** What all keys begin with; applications on one Redis need different ones, their areas do not. @default 'login:' */
   prefix?: string | undefined
 }
 
 /**
  * Login records in Redis 6.2 or later, also in Redis Cluster. Every method is one round trip and one atomic step. A user's
- * records are one hash under `<prefix>{<user>}`, which Redis removes once they have expired. Reads must go to the primary: a
+ * records are one hash under `<prefix>{<area and user>}`, which Redis removes once they have expired. Reads must go to the primary: a
  * replica that lags would not know a login that has just begun. A Redis that evicts keys for want of memory ends logins: let it
  * have `maxmemory-policy noeviction`.
  * @throws FST_LOGIN_INVALID_OPTIONS where the client is neither an ioredis nor a node-redis one; the methods reject with what
@@ -32,45 +31,45 @@ export interface RedisStoreOptions {
  */
 export function redisStore (client: IoredisClient | NodeRedisClient, { prefix = 'login:' }: RedisStoreOptions = {}): LoginStore {
   const { get, run } = adapt(client)
-  const keyOf = (userId: UserId) => `${prefix}{${userKey(userId)}}`
+  const keyOf = (owner: LoginOwner) => `${prefix}{${ownerKey(owner)}}`
 
   return {
     async create (record, { digest, maxLogins, replaces = [], now }) {
       const value = encode(record, digest, now)
       const max = maxLogins === null ? '' : String(maxLogins)
-      return await run(CREATE, keyOf(record.userId), [ms(now), record.sid, value, max, ...replaces]) as string[]
+      return await run(CREATE, keyOf(record), [ms(now), record.sid, value, max, ...replaces]) as string[]
     },
 
-    async find (userId, sid, now) {
-      const value = await get(keyOf(userId), sid)
-      return value === null ? null : live(decode(userId, sid, value), now)
+    async find (owner, sid, now) {
+      const value = await get(keyOf(owner), sid)
+      return value === null ? null : live(decode(owner, sid, value), now)
     },
 
-    async touch (userId, sid, { lastSeenAt, expiresAt, now }) {
-      await run(TOUCH, keyOf(userId), [ms(now), sid, ms(lastSeenAt), ms(expiresAt)])
+    async touch (owner, sid, { lastSeenAt, expiresAt, now }) {
+      await run(TOUCH, keyOf(owner), [ms(now), sid, ms(lastSeenAt), ms(expiresAt)])
     },
 
-    async rotate (userId, sid, { presented, next, graceSeconds, lastSeenAt, expiresAt, now }) {
+    async rotate (owner, sid, { presented, next, graceSeconds, lastSeenAt, expiresAt, now }) {
       const step = [presented, next ?? '', ms(graceSeconds * 1000), ms(lastSeenAt), ms(expiresAt)]
-      return await run(ROTATE, keyOf(userId), [ms(now), sid, ...step]) as 'rotated' | 'grace' | 'reuse' | 'gone'
+      return await run(ROTATE, keyOf(owner), [ms(now), sid, ...step]) as 'rotated' | 'grace' | 'reuse' | 'gone'
     },
 
-    async delete (userId, sid, now) {
-      return await run(DELETE, keyOf(userId), [ms(now), sid]) === 1
+    async delete (owner, sid, now) {
+      return await run(DELETE, keyOf(owner), [ms(now), sid]) === 1
     },
 
-    async list (userId, now) {
-      const flat = await run(LIST, keyOf(userId), []) as string[]
+    async list (owner, now) {
+      const flat = await run(LIST, keyOf(owner), []) as string[]
       const records: LoginRecord[] = []
       for (let i = 0; i < flat.length; i += 2) {
-        const record = live(decode(userId, flat[i]!, flat[i + 1]!), now)
+        const record = live(decode(owner, flat[i]!, flat[i + 1]!), now)
         if (record !== null) records.push(record)
       }
       return records
     },
 
-    async deleteAll (userId, { except, now }) {
-      return await run(DELETE_ALL, keyOf(userId), [ms(now), except ?? '']) as string[]
+    async deleteAll (owner, { except, now }) {
+      return await run(DELETE_ALL, keyOf(owner), [ms(now), except ?? '']) as string[]
     }
   }
 }
@@ -103,10 +102,10 @@ function encode ({ createdAt, lastSeenAt, expiresAt, remember, userAgent }: Logi
   return JSON.stringify([...times, remember ? 1 : 0, 0, Math.floor(now), digest, null, '', userAgent === null ? null : storable(userAgent)])
 }
 
-function decode (userId: UserId, sid: string, value: string): LoginRecord {
+function decode ({ area, userId }: LoginOwner, sid: string, value: string): LoginRecord {
   const fields = JSON.parse(value) as [number, number, number, 0 | 1, number, number, string | null, string | null, string, string | null]
   const [createdAt, lastSeenAt, expiresAt, remember, , , , , , userAgent] = fields
-  return { sid, userId, createdAt, lastSeenAt, expiresAt, userAgent, remember: remember === 1 }
+  return { area, sid, userId, createdAt, lastSeenAt, expiresAt, userAgent, remember: remember === 1 }
 }
 
 function live (record: LoginRecord, now: number): LoginRecord | null {

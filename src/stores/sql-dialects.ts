@@ -19,10 +19,12 @@ interface Dialect {
 
 /*
  * `id` is the order in which logins began, for maxLogins; the index on the user serves all other look-ups, the one on expires_at
- * deleteExpired(). Times are milliseconds since 1970, digests SHA-256 in base64url. The text is ASCII, but for the user agent.
+ * deleteExpired(). `user_key` names the area and the user, `owner` as well where that is a digest. Times are milliseconds since 1970, digests SHA-256 in base64url. The text is ASCII, but for the user agent.
  */
 const columns = (ascii: string, unicode: string) => `
   user_key VARCHAR(255)${ascii} NOT NULL,
+  area VARCHAR(255)${ascii} NOT NULL,
+  owner TEXT${ascii},
   sid VARCHAR(64)${ascii} NOT NULL,
   created_at BIGINT NOT NULL,
   last_seen_at BIGINT NOT NULL,

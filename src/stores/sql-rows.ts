@@ -1,12 +1,25 @@
-import type { UserId } from '../tokens/claims.js'
+import { createHash } from 'node:crypto'
 import type { TokenState } from './rotation.js'
 import type { SqlRow } from './sql-dialects.js'
-import type { LoginRecord } from './store.js'
-import { storable, userKey } from './user-key.js'
+import type { LoginOwner, LoginRecord } from './store.js'
+import { ownerKey, storable } from './owner-key.js'
 
-export function recordColumns ({ userId, sid, createdAt, lastSeenAt, expiresAt, userAgent, remember }: LoginRecord) {
+/** Longer ones would not fit into the index of every database. */
+const MAX_KEY = 255
+
+/** What the index knows an owner by: the key, or a digest of one that is too long. */
+export function userKey (owner: LoginOwner): string {
+  const key = ownerKey(owner)
+  return key.length <= MAX_KEY ? key : 'sha256:' + createHash('sha256').update(key).digest('base64url')
+}
+
+export function recordColumns (record: LoginRecord) {
+  const { area, sid, createdAt, lastSeenAt, expiresAt, userAgent, remember } = record
+  const [key, owner] = [userKey(record), ownerKey(record)]
   return {
-    user_key: userKey(userId),
+    user_key: key,
+    area,
+    owner: key === owner ? null : owner,
     sid,
     created_at: Math.floor(createdAt),
     last_seen_at: Math.floor(lastSeenAt),
@@ -16,8 +29,9 @@ export function recordColumns ({ userId, sid, createdAt, lastSeenAt, expiresAt, 
   }
 }
 
-export function recordOf (userId: UserId, row: SqlRow): LoginRecord {
+export function recordOf ({ area, userId }: LoginOwner, row: SqlRow): LoginRecord {
   return {
+    area,
     sid: String(row.sid),
     userId,
     createdAt: Number(row.created_at),
@@ -46,9 +60,4 @@ export function tokensOf (row: SqlRow): TokenState {
     replacedAt: Number(row.replaced_at),
     retired
   }
-}
-
-/** A sid as the database can compare it: databases refuse some characters, and some ignore spaces. What is no sid is nobody's. */
-export function comparable (sid: string): string {
-  return /^[\w-]+$/.test(sid) ? sid : ''
 }

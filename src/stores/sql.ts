@@ -4,9 +4,8 @@ import type { MaybePromise } from '../http/promises.js'
 import { firstToken, judge } from './rotation.js'
 import { countIn, dialects, isConflict, rowsIn, withPlaceholders } from './sql-dialects.js'
 import type { SqlDialect, SqlParam } from './sql-dialects.js'
-import { comparable, recordColumns, recordOf, tokenColumns, tokensOf } from './sql-rows.js'
+import { recordColumns, recordOf, tokenColumns, tokensOf, userKey } from './sql-rows.js'
 import type { LoginStore } from './store.js'
-import { userKey } from './user-key.js'
 
 /** Options of `sqlStore`. */
 export interface SqlStoreOptions {
@@ -97,27 +96,27 @@ export function sqlStore ({ query, dialect, table = 'logins' }: SqlStoreOptions)
       const names = Object.keys(values)
       await change(`INSERT INTO ${table} (${names.join(', ')}) VALUES (${names.map(() => '?').join(', ')})`, Object.values(values))
       try {
-        for (const replaced of replaces) await store.delete(record.userId, replaced, now)
+        for (const replaced of replaces) await store.delete(record, replaced, now)
         return maxLogins === null ? [] : await makeRoom(values.user_key, maxLogins, Math.floor(now))
       } catch (error) {
         // A login that fails leaves no record behind.
-        await store.delete(record.userId, record.sid, now).catch(() => {})
+        await store.delete(record, record.sid, now).catch(() => {})
         throw error
       }
     },
 
-    async find (userId, sid, now) {
-      const [row] = await select('*', ALIVE, [userKey(userId), comparable(sid), Math.floor(now)])
-      return row === undefined ? null : recordOf(userId, row)
+    async find (owner, sid, now) {
+      const [row] = await select('*', ALIVE, [userKey(owner), sid, Math.floor(now)])
+      return row === undefined ? null : recordOf(owner, row)
     },
 
-    async touch (userId, sid, { lastSeenAt, expiresAt, now }) {
+    async touch (owner, sid, { lastSeenAt, expiresAt, now }) {
       await change(`UPDATE ${table} SET last_seen_at = ${greatest}(last_seen_at, ?), expires_at = ${greatest}(expires_at, ?) WHERE ${ALIVE}`,
-        [Math.floor(lastSeenAt), Math.floor(expiresAt), userKey(userId), comparable(sid), Math.floor(now)])
+        [Math.floor(lastSeenAt), Math.floor(expiresAt), userKey(owner), sid, Math.floor(now)])
     },
 
-    async rotate (userId, sid, step) {
-      const at = [userKey(userId), comparable(sid), Math.floor(step.now)] as const
+    async rotate (owner, sid, step) {
+      const at = [userKey(owner), sid, Math.floor(step.now)] as const
       const [lastSeenAt, expiresAt] = [Math.floor(step.lastSeenAt), Math.floor(step.expiresAt)]
       for (;;) {
         const [row] = await select('current_digest, previous_digest, replaced_at, retired', ALIVE, [...at])
@@ -142,17 +141,17 @@ export function sqlStore ({ query, dialect, table = 'logins' }: SqlStoreOptions)
       }
     },
 
-    async delete (userId, sid, now) {
-      return await change(`DELETE FROM ${table} WHERE ${ALIVE}`, [userKey(userId), comparable(sid), Math.floor(now)]) > 0
+    async delete (owner, sid, now) {
+      return await change(`DELETE FROM ${table} WHERE ${ALIVE}`, [userKey(owner), sid, Math.floor(now)]) > 0
     },
 
-    async list (userId, now) {
-      const rows = await select('*', 'user_key = ? AND expires_at > ?', [userKey(userId), Math.floor(now)])
-      return rows.map((row) => recordOf(userId, row))
+    async list (owner, now) {
+      const rows = await select('*', 'user_key = ? AND expires_at > ?', [userKey(owner), Math.floor(now)])
+      return rows.map((row) => recordOf(owner, row))
     },
 
-    async deleteAll (userId, { except, now }) {
-      return await end(userKey(userId), 'expires_at > ? AND sid <> ?', [Math.floor(now), comparable(except ?? '')])
+    async deleteAll (owner, { except, now }) {
+      return await end(userKey(owner), 'expires_at > ? AND sid <> ?', [Math.floor(now), except ?? ''])
     },
 
     async deleteExpired ({ batch = 1000, now = Date.now() } = {}) {

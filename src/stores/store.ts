@@ -1,8 +1,18 @@
 import type { UserId } from '../tokens/claims.js'
 
+/** Whose a login is. A user of one area is nobody in another, also where the ids are equal. */
+export interface LoginOwner {
+  /** Name of the area, which is that of its session cookie: printable ASCII, at most 255 characters. */
+  readonly area: string
+  /** Ids keep their type: 1 and `'1'` are different users, and any string may be one. */
+  readonly userId: UserId
+}
+
 /** A login as `login.list()` shows it. Times in milliseconds since 1970. */
 export interface LoginRecord {
-  /** The login's id, never used before: letters, digits, `-` and `_`, at most 64. Visitors may send anything as one. */
+  /** The area the user signed in to. */
+  area: string
+  /** The login's id, never used before: letters, digits, `-` and `_`, 1 to 64 of them. A store is asked for no other. */
   sid: string
   userId: UserId
   /** When the user signed in. */
@@ -24,7 +34,7 @@ export type Rotation = 'rotated' | 'grace' | 'reuse' | 'gone'
  * Server-side login records. Each method is one atomic step, also for several processes on one store, and rejects where it
  * cannot tell. `now` is the caller's clock, in milliseconds since 1970; whether a record has expired is judged by it alone.
  * Records whose `expiresAt` is not after `now` do not exist for any method. Tokens arrive as digests only: 43 characters,
- * SHA-256 in base64url. User ids keep their type: 1 and `'1'` are different users, and any string may be one.
+ * SHA-256 in base64url. Records belong to an area and a user: no method sees, counts or ends those of another owner.
  */
 export interface LoginStore {
   /**
@@ -38,9 +48,9 @@ export interface LoginStore {
     digest: string | null, maxLogins: number | null, replaces?: readonly string[], now: number
   }): Promise<string[]>
   /** The record, or `null`. */
-  find (userId: UserId, sid: string, now: number): Promise<LoginRecord | null>
+  find (owner: LoginOwner, sid: string, now: number): Promise<LoginRecord | null>
   /** Moves `lastSeenAt` and `expiresAt` forward, never back; does nothing where there is no record. */
-  touch (userId: UserId, sid: string, times: { lastSeenAt: number, expiresAt: number, now: number }): Promise<void>
+  touch (owner: LoginOwner, sid: string, times: { lastSeenAt: number, expiresAt: number, now: number }): Promise<void>
   /**
    * Judges a presented remember token by its digest, in this order:
    * - no record → `'gone'`;
@@ -56,13 +66,13 @@ export interface LoginStore {
    * With `next: null` (a response that can carry no cookie) nothing is replaced: `'grace'` instead of `'rotated'`; `'reuse'`
    * and `'gone'` as ever. `'rotated'` also moves `lastSeenAt` and `expiresAt` forward; `'grace'` moves `lastSeenAt`.
    */
-  rotate (userId: UserId, sid: string, step: {
+  rotate (owner: LoginOwner, sid: string, step: {
     presented: string, next: string | null, graceSeconds: number, lastSeenAt: number, expiresAt: number, now: number
   }): Promise<Rotation>
   /** Removes the record; whether there was one. Of several who remove one record, one is told `true`. */
-  delete (userId: UserId, sid: string, now: number): Promise<boolean>
+  delete (owner: LoginOwner, sid: string, now: number): Promise<boolean>
   /** All records of the user, in any order. */
-  list (userId: UserId, now: number): Promise<LoginRecord[]>
+  list (owner: LoginOwner, now: number): Promise<LoginRecord[]>
   /** Removes all records of the user but `except` (a sid); answers with the sids of those it removed. */
-  deleteAll (userId: UserId, options: { except: string | null, now: number }): Promise<string[]>
+  deleteAll (owner: LoginOwner, options: { except: string | null, now: number }): Promise<string[]>
 }

@@ -2,7 +2,7 @@ import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import t from 'tap'
 import { memoryStore } from '../../src/index.js'
-import { create, HOUR, newRecord, newSid, NOW } from './contract/fixtures.js'
+import { create, HOUR, newRecord, newSid, NOW, ownerOf } from './contract/fixtures.js'
 import { storeContract } from './contract.js'
 
 storeContract(t, () => memoryStore())
@@ -10,7 +10,7 @@ storeContract(t, () => memoryStore())
 t.test('stores share nothing', async (t) => {
   const record = newRecord('ann')
   await create(memoryStore(), record)
-  t.strictSame(await memoryStore().list('ann', NOW), [])
+  t.strictSame(await memoryStore().list(ownerOf('ann'), NOW), [])
 })
 
 t.test('what has expired leaves the memory at the next call, whichever that is', async (t) => {
@@ -21,8 +21,8 @@ t.test('what has expired leaves the memory at the next call, whichever that is',
     return process.memoryUsage().heapUsed / 1e6
   }
   const calls: Array<(store: ReturnType<typeof memoryStore>, now: number) => unknown> = [
-    (store, now) => store.find('nobody', 'none', now),
-    (store, now) => store.list('nobody', now),
+    (store, now) => store.find(ownerOf('nobody'), 'none', now),
+    (store, now) => store.list(ownerOf('nobody'), now),
     (store, now) => create(store, newRecord('late', { expiresAt: now + HOUR }), { now })
   ]
   for (const call of calls) {
@@ -32,7 +32,7 @@ t.test('what has expired leaves the memory at the next call, whichever that is',
     t.ok(megabytes() - before > 6, 'they were there')
     await call(store, NOW + HOUR)
     t.ok(megabytes() - before < 2, 'they are gone')
-    t.strictSame(await store.list(0, NOW), [], 'and the store is not')
+    t.strictSame(await store.list(ownerOf(0), NOW), [], 'and the store is not')
   }
 })
 
@@ -41,6 +41,6 @@ t.test('nothing in it keeps the process alive', async (t) => {
   const before = active()
   const store = memoryStore()
   await create(store, newRecord('ann'))
-  await store.list('ann', NOW)
+  await store.list(ownerOf('ann'), NOW)
   t.equal(active(), before)
 })

@@ -1,7 +1,7 @@
 import pg from 'pg'
 import t from 'tap'
 import { isThere, servers } from '../support/servers.js'
-import { newUser, NOW } from './contract/fixtures.js'
+import { newUser, NOW, ownerOf } from './contract/fixtures.js'
 import { newStore, sqlCases } from './sql-cases.js'
 
 t.test('on PostgreSQL', { skip: await isThere('PostgreSQL') ? false : 'no PostgreSQL' }, async (t) => {
@@ -25,6 +25,6 @@ t.test('on PostgreSQL', { skip: await isThere('PostgreSQL') ? false : 'no Postgr
       await client.query('RESET enable_seqscan')
       client.release()
     }
-    t.strictSame(await store.list(newUser(), NOW), [])
+    t.strictSame(await store.list(ownerOf(newUser()), NOW), [])
   })
 })

@@ -17,7 +17,7 @@ const stores: { [name in 'Redis' | 'PostgreSQL']: (t: Test, name: string) => Pro
     const client = new Redis(servers.Redis)
     const store = redisStore(client, { prefix: name })
     t.teardown(async () => {
-      await store.deleteAll('ann', { except: null, now: Date.now() })
+      await store.deleteAll({ area: 'session', userId: 'ann' }, { except: null, now: Date.now() })
       client.disconnect()
     })
     return store
@@ -51,7 +51,7 @@ for (const server of ['Redis', 'PostgreSQL'] as const) {
     t.test('50 parallel restores are one rotation, and 50 times the right user', async (t) => {
       const browser = new HttpBrowser(here)
       await browser.send('/login', { method: 'POST' })
-      const [record] = await store.list('ann', Date.now())
+      const [record] = await store.list({ area: 'session', userId: 'ann' }, Date.now())
       for (const round of [1, 2, 3]) {
         browser.close()
         const answers = await atOnce(browser, 50)
@@ -61,7 +61,7 @@ for (const server of ['Redis', 'PostgreSQL'] as const) {
         t.equal(rotated.length, 1, `round ${round}`)
         browser.jar = rotated[0]!.copy.jar
       }
-      t.match(await store.list('ann', Date.now()), [{ sid: record!.sid, createdAt: record!.createdAt, remember: true }])
+      t.match(await store.list({ area: 'session', userId: 'ann' }, Date.now()), [{ sid: record!.sid, createdAt: record!.createdAt, remember: true }])
     })
 
     t.test('a login that ends in one process is over in the other', async (t) => {

@@ -28,7 +28,7 @@ t.test('on a Redis Cluster', { skip: canStartRedis() ? false : 'no redis-server'
     for (let i = 0; i < 100; i++) {
       const record = newRecord(newUser())
       await create(i % 2 === 0 ? one : other, record)
-      t.strictSame(await (i % 2 === 0 ? other : one).find(record.userId, record.sid, NOW), record)
+      t.strictSame(await (i % 2 === 0 ? other : one).find(record, record.sid, NOW), record)
     }
     for (const node of ioredis.nodes('master')) t.ok((await node.keys('spread:*')).length > 0)
   })

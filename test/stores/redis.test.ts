@@ -5,7 +5,7 @@ import type { Test } from 'tap'
 import { redisStore } from '../../src/index.js'
 import type { IoredisClient, NodeRedisClient } from '../../src/index.js'
 import { isThere, servers } from '../support/servers.js'
-import { create, digestOf, HOUR, newRecord, newSid, newUser, NOW } from './contract/fixtures.js'
+import { create, digestOf, HOUR, newRecord, newSid, newUser, NOW, ownerOf } from './contract/fixtures.js'
 import { storeContract } from './contract.js'
 
 const skip = await isThere('Redis') ? false : 'no Redis'
@@ -39,7 +39,7 @@ t.test('both clients read what the other wrote', { skip }, async (t) => {
   const { ioredis, nodeRedis, prefix } = await connect(t)
   const record = newRecord(newUser(), { userAgent: 'é🦊/' })
   await create(redisStore(ioredis, { prefix }), record)
-  t.strictSame(await redisStore(nodeRedis, { prefix }).list(record.userId, NOW), [record])
+  t.strictSame(await redisStore(nodeRedis, { prefix }).list(record, NOW), [record])
 })
 
 t.test('every method is one command, with one key', { skip }, async (t) => {
@@ -60,16 +60,16 @@ t.test('every method is one command, with one key', { skip }, async (t) => {
     const times = { lastSeenAt: NOW, expiresAt: NOW + HOUR, now: NOW }
     const methods = {
       create: () => store.create(record, { digest: digestOf('a'), maxLogins: 1, now: NOW }),
-      find: () => store.find(userId, sid, NOW),
-      touch: () => store.touch(userId, sid, times),
-      rotate: () => store.rotate(userId, sid, { presented: digestOf('b'), next: digestOf('c'), graceSeconds: 1, ...times }),
-      list: () => store.list(userId, NOW),
-      delete: () => store.delete(userId, sid, NOW),
-      deleteAll: () => store.deleteAll(userId, { except: null, now: NOW })
+      find: () => store.find(ownerOf(userId), sid, NOW),
+      touch: () => store.touch(ownerOf(userId), sid, times),
+      rotate: () => store.rotate(ownerOf(userId), sid, { presented: digestOf('b'), next: digestOf('c'), graceSeconds: 1, ...times }),
+      list: () => store.list(ownerOf(userId), NOW),
+      delete: () => store.delete(ownerOf(userId), sid, NOW),
+      deleteAll: () => store.deleteAll(ownerOf(userId), { except: null, now: NOW })
     }
     for (const [name, call] of Object.entries(methods)) {
       await call()
-      t.strictSame(sent.splice(0), [[`${prefix}{"}a{:b"}`]], name)
+      t.strictSame(sent.splice(0), [[`${prefix}{["session","}a{:b"]}`]], name)
     }
   }
 })
@@ -87,16 +87,16 @@ t.test('Redis drops a user\'s records a minute after the last one has expired', 
   await remaining(HOUR, 'one record')
   await create(store, long, { digest: digestOf('first') })
   await remaining(3 * HOUR, 'one more that lives longer')
-  await store.touch(userId, short.sid, { lastSeenAt: NOW + HOUR / 2, expiresAt: NOW + 2 * HOUR, now: NOW + HOUR / 2 })
+  await store.touch(ownerOf(userId), short.sid, { lastSeenAt: NOW + HOUR / 2, expiresAt: NOW + 2 * HOUR, now: NOW + HOUR / 2 })
   await remaining(2.5 * HOUR, 'the caller says when it is')
   const later = { lastSeenAt: NOW, expiresAt: NOW + 9 * HOUR, now: NOW + HOUR }
-  await store.rotate(userId, long.sid, { presented: digestOf('first'), next: digestOf('second'), graceSeconds: 1, ...later })
+  await store.rotate(ownerOf(userId), long.sid, { presented: digestOf('first'), next: digestOf('second'), graceSeconds: 1, ...later })
   await remaining(8 * HOUR, 'a rotation that moves the end')
-  await store.delete(userId, long.sid, NOW + HOUR)
+  await store.delete(ownerOf(userId), long.sid, NOW + HOUR)
   await remaining(HOUR, 'the one that lives longer is gone')
   await create(store, newRecord(userId, { expiresAt: NOW + 4 * HOUR }), { now: NOW + 2 * HOUR })
   t.equal(await ioredis.hlen((await keys())[0]!), 1, 'what has expired before leaves when the user is written to')
-  await store.deleteAll(userId, { except: null, now: NOW + 2 * HOUR })
+  await store.deleteAll(ownerOf(userId), { except: null, now: NOW + 2 * HOUR })
   t.strictSame(await keys(), [], 'nothing is left of a user without records')
 })
 
@@ -117,9 +117,9 @@ t.test('stores with different prefixes do not see each other', { skip }, async (
   const [one, other] = [redisStore(ioredis, { prefix: `${prefix}one:` }), redisStore(ioredis, { prefix: `${prefix}other:` })]
   const record = newRecord(newUser())
   await create(one, record)
-  t.equal(await other.find(record.userId, record.sid, NOW), null)
-  t.strictSame(await other.deleteAll(record.userId, { except: null, now: NOW }), [])
-  t.strictSame(await one.find(record.userId, record.sid, NOW), record)
+  t.equal(await other.find(record, record.sid, NOW), null)
+  t.strictSame(await other.deleteAll(record, { except: null, now: NOW }), [])
+  t.strictSame(await one.find(record, record.sid, NOW), record)
 })
 
 t.test('a Redis that fails is an error of every method, never an answer', async (t) => {
@@ -129,12 +129,12 @@ t.test('a Redis that fails is an error of every method, never an answer', async 
     const store = redisStore(client)
     const times = { lastSeenAt: NOW, expiresAt: NOW, now: NOW }
     await t.rejects(create(store, newRecord('ann')), failure)
-    await t.rejects(store.find('ann', 'sid', NOW), failure)
-    await t.rejects(store.touch('ann', 'sid', times), failure)
-    await t.rejects(store.rotate('ann', 'sid', { presented: 'a', next: 'b', graceSeconds: 1, ...times }), failure)
-    await t.rejects(store.list('ann', NOW), failure)
-    await t.rejects(store.delete('ann', 'sid', NOW), failure)
-    await t.rejects(store.deleteAll('ann', { except: null, now: NOW }), failure)
+    await t.rejects(store.find(ownerOf('ann'), 'sid', NOW), failure)
+    await t.rejects(store.touch(ownerOf('ann'), 'sid', times), failure)
+    await t.rejects(store.rotate(ownerOf('ann'), 'sid', { presented: 'a', next: 'b', graceSeconds: 1, ...times }), failure)
+    await t.rejects(store.list(ownerOf('ann'), NOW), failure)
+    await t.rejects(store.delete(ownerOf('ann'), 'sid', NOW), failure)
+    await t.rejects(store.deleteAll(ownerOf('ann'), { except: null, now: NOW }), failure)
   }
 })
 

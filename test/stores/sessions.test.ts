@@ -25,10 +25,10 @@ t.test('a login leaves a record that says who, when, with what and for how long'
   await laptop.signIn(user(7), {}, { 'user-agent': 'Firefox on Linux' })
   await phone.signIn(user('7'), { remember: 3 }, { 'user-agent': 'x'.repeat(600) })
   t.strictSame(await app.login.list(7), [{
-    sid: sidOf(laptop), userId: 7, createdAt: now, lastSeenAt: now, expiresAt: now + 600_000 + MINUTE, userAgent: 'Firefox on Linux', remember: false
+    area: 'session', sid: sidOf(laptop), userId: 7, createdAt: now, lastSeenAt: now, expiresAt: now + 600_000 + MINUTE, userAgent: 'Firefox on Linux', remember: false
   }])
   t.strictSame(await app.login.list('7'), [{
-    sid: sidOf(phone), userId: '7', createdAt: now, lastSeenAt: now, expiresAt: now + 3 * DAY * 1000, userAgent: 'x'.repeat(512), remember: true
+    area: 'session', sid: sidOf(phone), userId: '7', createdAt: now, lastSeenAt: now, expiresAt: now + 3 * DAY * 1000, userAgent: 'x'.repeat(512), remember: true
   }])
 })
 
@@ -54,7 +54,7 @@ t.test('a session whose record is gone is anonymous, and both its cookies are cl
     await ann.signIn(user('ann'), { remember: true })
     await ann.does((request) => { Object.assign(request.session, { letters: ['for Ann only'] }) })
     told()
-    await faults.store.delete('ann', sidOf(ann), START)
+    await faults.store.delete({ area: 'session', userId: 'ann' }, sidOf(ann), START)
     const response = await ann.get(page)
     t.strictSame(setCookies(response), ['-_remember', '-session'], page)
     t.equal(response.statusCode, page === '/who' ? 200 : 302)
@@ -128,7 +128,7 @@ t.test('storeCheckSeconds is how long a positive answer is used again, by the cl
   await phone.who()
   t.equal(faults.count('find'), 1, 'of one login nothing follows for another')
 
-  await faults.store.delete('ann', (await sids('ann')).find((sid) => sid !== sidOf(phone))!, clock.now)
+  await faults.store.delete({ area: 'session', userId: 'ann' }, (await sids('ann')).find((sid) => sid !== sidOf(phone))!, clock.now)
   clock.advance(31)
   const copies = [copyOf(ann), copyOf(ann)]
   faults.count('find')

@@ -3,7 +3,7 @@ import type { Test } from 'tap'
 import { sqlStore } from '../../src/index.js'
 import type { SqlStoreOptions } from '../../src/index.js'
 import { rowsIn } from '../../src/stores/sql-dialects.js'
-import { create, digestOf, HOUR, newRecord, newSid, newUser, NOW, remembered, sidsOf } from './contract/fixtures.js'
+import { create, digestOf, HOUR, newRecord, newSid, newUser, NOW, ownerOf, remembered, sidsOf } from './contract/fixtures.js'
 import { storeContract } from './contract.js'
 
 export type Database = Required<Pick<SqlStoreOptions, 'query' | 'dialect'>>
@@ -36,7 +36,7 @@ export function sqlCases (t: Test, database: Database): void {
     for (const statement of stores[0]!.schema.split(';\n').filter((text) => text !== '')) await query(statement, [])
     const record = newRecord(newUser())
     await create(stores[0]!, record)
-    t.strictSame(await stores[1]!.list(record.userId, NOW), [record])
+    t.strictSame(await stores[1]!.list(record, NOW), [record])
   })
 
   t.test('deleteExpired removes what has expired, batch by batch, and nothing else', async (t) => {
@@ -49,10 +49,10 @@ export function sqlCases (t: Test, database: Database): void {
     const counted = sqlStore({ dialect, table, query: (text, params) => { sent.push(text); return query(text, params) } })
     t.equal(await counted.deleteExpired({ batch: 2, now: NOW + 4 }), 5, 'those that end now among them')
     t.equal(sent.length, 3)
-    t.equal((await store.list(userId, NOW)).length, 2)
+    t.equal((await store.list(ownerOf(userId), NOW)).length, 2)
     t.equal(await store.deleteExpired({ now: NOW + 10 }), 2)
     t.equal(await store.deleteExpired({ now: NOW + 10 }), 0)
-    t.strictSame(await store.list(live.userId, NOW), [live])
+    t.strictSame(await store.list(live, NOW), [live])
     t.equal(await store.deleteExpired(), 1, 'without a time it is now')
     for (const batch of [0, -1, 1.5, NaN]) await t.rejects(store.deleteExpired({ batch }), { code: 'FST_LOGIN_INVALID_OPTIONS' })
   })
@@ -64,8 +64,8 @@ export function sqlCases (t: Test, database: Database): void {
     t.equal(await login.present('unknown', 'never', 0), 'reuse')
     const all = [newRecord(userId), newRecord(userId), newRecord(userId)]
     for (const record of all) await create(store, record, { maxLogins: 2 })
-    await store.delete(userId, all[1]!.sid, NOW)
-    await store.deleteAll(userId, { except: null, now: NOW })
+    await store.delete(ownerOf(userId), all[1]!.sid, NOW)
+    await store.deleteAll(ownerOf(userId), { except: null, now: NOW })
     t.equal(await store.deleteExpired({ now: Number.MAX_SAFE_INTEGER }), 0)
     t.strictSame(rowsIn(await query(`SELECT sid FROM ${table}`, [])), [])
   })
@@ -92,9 +92,9 @@ export function sqlCases (t: Test, database: Database): void {
         table,
         query: (text, params) => failures-- > 0 ? Promise.reject(Object.assign(new Error('deadlock'), { code })) : query(text, params)
       })
-      t.strictSame(await failing.find(record.userId, record.sid, NOW), record)
+      t.strictSame(await failing.find(record, record.sid, NOW), record)
       failures = Infinity
-      await t.rejects(failing.find(record.userId, record.sid, NOW), { code })
+      await t.rejects(failing.find(record, record.sid, NOW), { code })
     }
   })
 
@@ -105,7 +105,7 @@ export function sqlCases (t: Test, database: Database): void {
     const times = { graceSeconds: 1, lastSeenAt: NOW, expiresAt: NOW + HOUR, now: NOW }
     const between: Array<[() => Promise<unknown>, string]> = [
       [() => login.present('first', 'second', 0), 'grace'],
-      [() => store.delete(userId, sid, NOW), 'gone']
+      [() => store.delete(ownerOf(userId), sid, NOW), 'gone']
     ]
     for (const [interfere, verdict] of between) {
       let interfered = false
@@ -121,7 +121,7 @@ export function sqlCases (t: Test, database: Database): void {
         }
       })
       const presented = digestOf(verdict === 'grace' ? 'first' : 'second')
-      t.equal(await slow.rotate(userId, sid, { presented, next: digestOf('other'), ...times }), verdict)
+      t.equal(await slow.rotate(ownerOf(userId), sid, { presented, next: digestOf('other'), ...times }), verdict)
     }
   })
 
@@ -129,7 +129,7 @@ export function sqlCases (t: Test, database: Database): void {
     const { table } = await newStore(t, database)
     const hiding = sqlStore({ dialect, table, query: async (text, params) => { await query(text, params); return { changes: 1 } } })
     await t.rejects(create(hiding, newRecord(newUser())), TypeError)
-    await t.rejects(hiding.find('ann', newSid(), NOW), TypeError)
-    await t.rejects(hiding.delete('ann', newSid(), NOW), TypeError)
+    await t.rejects(hiding.find(ownerOf('ann'), newSid(), NOW), TypeError)
+    await t.rejects(hiding.delete(ownerOf('ann'), newSid(), NOW), TypeError)
   })
 }

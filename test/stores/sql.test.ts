@@ -1,7 +1,7 @@
 import t from 'tap'
 import { sqlStore } from '../../src/index.js'
 import type { SqlStoreOptions } from '../../src/index.js'
-import { create, HOUR, newRecord, NOW } from './contract/fixtures.js'
+import { create, HOUR, newRecord, NOW, ownerOf } from './contract/fixtures.js'
 
 const INVALID = { code: 'FST_LOGIN_INVALID_OPTIONS' }
 
@@ -41,23 +41,23 @@ t.test('times with a fraction are stored as whole milliseconds, which is what th
   const { sent, store } = listen('postgres')
   const times = { lastSeenAt: NOW + 0.5, expiresAt: NOW + HOUR + 0.5, now: NOW + 0.5 }
   await store.create({ ...newRecord('ann'), ...times, createdAt: NOW + 0.5 }, { digest: null, maxLogins: 2, now: NOW + 0.5 })
-  await store.touch('ann', 'sid', times)
-  await store.list('ann', NOW + 0.5)
+  await store.touch(ownerOf('ann'), 'sid', times)
+  await store.list(ownerOf('ann'), NOW + 0.5)
   await store.deleteExpired({ now: NOW + 0.5 })
   for (const { params } of sent) t.strictSame(params.filter((param) => typeof param === 'number' && !Number.isInteger(param)), [])
 })
 
 t.test('rows are found in whatever shape a driver answers', async (t) => {
   const row = { sid: 'x', user_agent: null, created_at: '5', last_seen_at: 6n, expires_at: 7, remember: 1 }
-  const record = { sid: 'x', userId: 'ann', userAgent: null, createdAt: 5, lastSeenAt: 6, expiresAt: 7, remember: true }
+  const record = { area: 'session', sid: 'x', userId: 'ann', userAgent: null, createdAt: 5, lastSeenAt: 6, expiresAt: 7, remember: true }
   for (const answer of [{ rows: [row] }, [[row], []], [row], Promise.resolve([row])]) {
-    t.strictSame(await listen('mysql', answer).store.list('ann', 0), [record])
+    t.strictSame(await listen('mysql', answer).store.list(ownerOf('ann'), 0), [record])
   }
-  for (const answer of [{ rows: [] }, [[], []], []]) t.strictSame(await listen('mysql', answer).store.list('ann', 0), [])
-  for (const answer of [null, 1, {}, { changes: 1 }]) await t.rejects(listen('sqlite', answer).store.list('ann', 0), TypeError)
+  for (const answer of [{ rows: [] }, [[], []], []]) t.strictSame(await listen('mysql', answer).store.list(ownerOf('ann'), 0), [])
+  for (const answer of [null, 1, {}, { changes: 1 }]) await t.rejects(listen('sqlite', answer).store.list(ownerOf('ann'), 0), TypeError)
 })
 
 t.test('how many rows changed is found in whatever shape MySQL drivers answer', async (t) => {
-  for (const answer of [{ affectedRows: 1 }, [{ affectedRows: 1 }, undefined]]) t.equal(await listen('mysql', answer).store.delete('ann', 'x', 0), true)
-  for (const answer of [undefined, [], {}, [[]]]) await t.rejects(listen('mysql', answer).store.delete('ann', 'x', 0), TypeError)
+  for (const answer of [{ affectedRows: 1 }, [{ affectedRows: 1 }, undefined]]) t.equal(await listen('mysql', answer).store.delete(ownerOf('ann'), 'x', 0), true)
+  for (const answer of [undefined, [], {}, [[]]]) await t.rejects(listen('mysql', answer).store.delete(ownerOf('ann'), 'x', 0), TypeError)
 })

@@ -28,7 +28,7 @@ t.test('in a file that two connections share', async (t) => {
     const { store, table } = await newStore(t, one)
     const record = newRecord(newUser())
     await store.create(record, { digest: null, maxLogins: null, now: NOW })
-    t.strictSame(await sqlStore({ ...other, table }).find(record.userId, record.sid, NOW), record)
+    t.strictSame(await sqlStore({ ...other, table }).find(record, record.sid, NOW), record)
   })
 })
 

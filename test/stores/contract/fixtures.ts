@@ -1,6 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto'
 import type { Test } from 'tap'
-import type { LoginRecord, LoginStore, Rotation, UserId } from '../../../src/index.js'
+import type { LoginOwner, LoginRecord, LoginStore, Rotation, UserId } from '../../../src/index.js'
 import { START } from '../../support/clock.js'
 
 /** One part of the contract: tests of a store that may hold anything else beside what the test puts in. */
@@ -12,12 +12,16 @@ export const DAY = 24 * HOUR
 export const GRACE = 25
 
 export const newSid = () => randomBytes(16).toString('base64url')
+/** The area of all records but where a test says another. */
+export const AREA = 'session'
+
+export const ownerOf = (userId: UserId, area = AREA): LoginOwner => ({ area, userId })
 export const newUser = () => `user ${newSid()}`
 export const digestOf = (token: string) => createHash('sha256').update(token).digest('base64url')
 
 /** A record that ends in an hour; nothing in it is the same twice. */
 export function newRecord (userId: UserId, changes: Partial<LoginRecord> = {}): LoginRecord {
-  return { sid: newSid(), userId, createdAt: NOW, lastSeenAt: NOW, expiresAt: NOW + HOUR, userAgent: 'Lynx/2.9', remember: false, ...changes }
+  return { area: AREA, sid: newSid(), userId, createdAt: NOW, lastSeenAt: NOW, expiresAt: NOW + HOUR, userAgent: 'Lynx/2.9', remember: false, ...changes }
 }
 
 export function create (store: LoginStore, record: LoginRecord, { digest = null as string | null, maxLogins = null as number | null, replaces = [] as string[], now = NOW } = {}) {
@@ -25,7 +29,7 @@ export function create (store: LoginStore, record: LoginRecord, { digest = null 
 }
 
 export async function sidsOf (store: LoginStore, userId: UserId, now = NOW): Promise<string[]> {
-  return (await store.list(userId, now)).map(({ sid }) => sid).sort()
+  return (await store.list(ownerOf(userId), now)).map(({ sid }) => sid).sort()
 }
 
 /** A login remembered for 90 days; tokens are named, and presented after so many seconds of its life. */
@@ -35,9 +39,10 @@ export async function remembered (store: LoginStore, first = 'first', userId: Us
   return {
     record,
     userId,
-    find: (seconds = 0) => store.find(userId, record.sid, NOW + seconds * 1000),
+    owner: record as LoginOwner,
+    find: (seconds = 0) => store.find(record, record.sid, NOW + seconds * 1000),
     present (token: string, next: string | null, seconds: number, times: Partial<LoginRecord> = {}): Promise<Rotation> {
-      return store.rotate(userId, record.sid, {
+      return store.rotate(record, record.sid, {
         presented: digestOf(token),
         next: next === null ? null : digestOf(next),
         graceSeconds: GRACE,

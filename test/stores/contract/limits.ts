@@ -1,4 +1,4 @@
-import { create, DAY, digestOf, HOUR, newRecord, newUser, NOW, remembered, sidsOf } from './fixtures.js'
+import { create, DAY, digestOf, HOUR, newRecord, newUser, NOW, ownerOf, remembered, sidsOf } from './fixtures.js'
 import type { Part } from './fixtures.js'
 
 /** When records end: by time, and by number. */
@@ -6,18 +6,18 @@ export const limits: Part = (t, store) => {
   t.test('up to a millisecond before expiresAt a record is there, and from then on it does not exist for any method', async (t) => {
     const end = NOW + 90 * DAY
     const attempts: Record<string, (userId: string, sid: string, now: number) => Promise<unknown>> = {
-      find: async (userId, sid, now) => (await store.find(userId, sid, now)) !== null,
-      list: async (userId, _sid, now) => (await store.list(userId, now)).length > 0,
+      find: async (userId, sid, now) => (await store.find(ownerOf(userId), sid, now)) !== null,
+      list: async (userId, _sid, now) => (await store.list(ownerOf(userId), now)).length > 0,
       touch: async (userId, sid, now) => {
-        await store.touch(userId, sid, { lastSeenAt: now, expiresAt: now + HOUR, now })
-        return (await store.find(userId, sid, now)) !== null
+        await store.touch(ownerOf(userId), sid, { lastSeenAt: now, expiresAt: now + HOUR, now })
+        return (await store.find(ownerOf(userId), sid, now)) !== null
       },
       rotate: async (userId, sid, now) => {
         const times = { graceSeconds: 1, lastSeenAt: now, expiresAt: now + HOUR, now }
-        return await store.rotate(userId, sid, { presented: digestOf('first'), next: digestOf('next'), ...times }) !== 'gone'
+        return await store.rotate(ownerOf(userId), sid, { presented: digestOf('first'), next: digestOf('next'), ...times }) !== 'gone'
       },
-      delete: (userId, sid, now) => store.delete(userId, sid, now),
-      deleteAll: async (userId, _sid, now) => (await store.deleteAll(userId, { except: null, now })).length > 0
+      delete: (userId, sid, now) => store.delete(ownerOf(userId), sid, now),
+      deleteAll: async (userId, _sid, now) => (await store.deleteAll(ownerOf(userId), { except: null, now })).length > 0
     }
     for (const [method, there] of Object.entries(attempts)) {
       const [before, after] = [await remembered(store), await remembered(store)]
@@ -32,10 +32,10 @@ export const limits: Part = (t, store) => {
       const times = { createdAt: now, lastSeenAt: now, expiresAt: now + 1 }
       const record = newRecord(newUser(), times)
       await create(store, record, { now })
-      t.strictSame(await store.find(record.userId, record.sid, now), record)
-      await store.touch(record.userId, record.sid, { lastSeenAt: now, expiresAt: now + 2, now })
-      t.strictSame(await store.list(record.userId, now + 1), [{ ...record, expiresAt: now + 2 }])
-      t.equal(await store.find(record.userId, record.sid, now + 2), null)
+      t.strictSame(await store.find(record, record.sid, now), record)
+      await store.touch(record, record.sid, { lastSeenAt: now, expiresAt: now + 2, now })
+      t.strictSame(await store.list(record, now + 1), [{ ...record, expiresAt: now + 2 }])
+      t.equal(await store.find(record, record.sid, now + 2), null)
     }
   })
 
@@ -43,10 +43,10 @@ export const limits: Part = (t, store) => {
     const userId = newUser()
     const [short, long] = [newRecord(userId, { expiresAt: NOW + 1000 }), newRecord(userId, { expiresAt: NOW + 2 * HOUR })]
     for (const record of [long, short]) await create(store, record)
-    await store.touch(userId, long.sid, { lastSeenAt: NOW + 1001, expiresAt: 0, now: NOW + 1001 })
-    t.strictSame(await store.list(userId, NOW + 1001), [{ ...long, lastSeenAt: NOW + 1001 }])
-    await store.delete(userId, long.sid, NOW + 1001)
-    t.strictSame(await store.list(userId, NOW + 1001), [])
+    await store.touch(ownerOf(userId), long.sid, { lastSeenAt: NOW + 1001, expiresAt: 0, now: NOW + 1001 })
+    t.strictSame(await store.list(ownerOf(userId), NOW + 1001), [{ ...long, lastSeenAt: NOW + 1001 }])
+    await store.delete(ownerOf(userId), long.sid, NOW + 1001)
+    t.strictSame(await store.list(ownerOf(userId), NOW + 1001), [])
   })
 
   t.test('the oldest logins end where a new one is over maxLogins, even if all began in the same millisecond', async (t) => {
@@ -98,7 +98,7 @@ export const limits: Part = (t, store) => {
     const later = newRecord(userId)
     t.strictSame(await create(store, later, { maxLogins: 2, now: NOW + 1000 }), [])
     t.strictSame(await sidsOf(store, userId, NOW + 1000), [first.sid, later.sid].sort())
-    t.strictSame((await store.deleteAll(userId, { except: null, now: NOW + 1000 })).sort(), [first.sid, later.sid].sort())
+    t.strictSame((await store.deleteAll(ownerOf(userId), { except: null, now: NOW + 1000 })).sort(), [first.sid, later.sid].sort())
   })
 
   t.test('a user may have hundreds of logins, and end them', async (t) => {
@@ -107,9 +107,9 @@ export const limits: Part = (t, store) => {
     for (const record of all) await create(store, record)
     t.strictSame(await sidsOf(store, userId), all.map(({ sid }) => sid).sort())
     const live = all.filter(({ expiresAt }) => expiresAt === NOW + HOUR).map(({ sid }) => sid)
-    await store.touch(userId, live[0]!, { lastSeenAt: NOW, expiresAt: 0, now: NOW + 1000 })
+    await store.touch(ownerOf(userId), live[0]!, { lastSeenAt: NOW, expiresAt: 0, now: NOW + 1000 })
     t.strictSame(await sidsOf(store, userId, NOW + 1000), live.slice().sort())
-    t.strictSame((await store.deleteAll(userId, { except: live[3]!, now: NOW + 1000 })).sort(), live.filter((_, i) => i !== 3).sort())
+    t.strictSame((await store.deleteAll(ownerOf(userId), { except: live[3]!, now: NOW + 1000 })).sort(), live.filter((_, i) => i !== 3).sort())
     t.strictSame(await sidsOf(store, userId, NOW + 1000), [live[3]])
   })
 }

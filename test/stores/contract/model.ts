@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { memoryStore } from '../../../src/index.js'
 import type { LoginStore, UserId } from '../../../src/index.js'
-import { create, digestOf, newRecord, newUser, NOW } from './fixtures.js'
+import { create, digestOf, newRecord, newUser, NOW, ownerOf } from './fixtures.js'
 import type { Part } from './fixtures.js'
 
 /** Calls of any method in any order; `login` and `token` pick among those there have been. */
@@ -39,22 +39,22 @@ async function run (store: LoginStore, calls: Call[], names: { user: UserId[], s
       logins.push({ userId: record.userId, sid: record.sid, tokens: digest === null ? [] : [digest] })
       said.push((await create(store, record, { digest, maxLogins: call.maxLogins, now })).sort())
     } else if (call.method === 'deleteAll') {
-      said.push((await store.deleteAll(names.user[call.user]!, { except: call.except ? login?.sid ?? 'none' : null, now })).sort())
+      said.push((await store.deleteAll(ownerOf(names.user[call.user]!), { except: call.except ? login?.sid ?? 'none' : null, now })).sort())
     } else if (login !== undefined) {
       const { userId, sid } = login
-      if (call.method === 'delete') said.push(await store.delete(userId, sid, now))
-      if (call.method === 'touch') await store.touch(userId, sid, { lastSeenAt: now + call.seconds * 1000, expiresAt: later(call.days), now })
+      if (call.method === 'delete') said.push(await store.delete(ownerOf(userId), sid, now))
+      if (call.method === 'touch') await store.touch(ownerOf(userId), sid, { lastSeenAt: now + call.seconds * 1000, expiresAt: later(call.days), now })
       if (call.method === 'rotate') {
         const presented = login.tokens.at(-1 - call.token % 5) ?? digestOf('unknown')
         const next = call.answers ? newDigest() : null
         const times = { graceSeconds: call.graceSeconds, lastSeenAt: now, expiresAt: later(call.days), now }
-        const verdict = await store.rotate(userId, sid, { presented, next, ...times })
+        const verdict = await store.rotate(ownerOf(userId), sid, { presented, next, ...times })
         if (verdict === 'rotated') login.tokens.push(next!)
         said.push(verdict)
       }
     }
-    for (const user of names.user) said.push((await store.list(user, now)).sort((a, b) => a.sid < b.sid ? -1 : 1))
-    if (login !== undefined) said.push(await store.find(login.userId, login.sid, now))
+    for (const user of names.user) said.push((await store.list(ownerOf(user), now)).sort((a, b) => a.sid < b.sid ? -1 : 1))
+    if (login !== undefined) said.push(await store.find(ownerOf(login.userId), login.sid, now))
   }
   return said
 }

@@ -1,4 +1,4 @@
-import { create, GRACE, newRecord, newSid, newUser, NOW, remembered, sidsOf } from './fixtures.js'
+import { create, GRACE, newRecord, newSid, newUser, NOW, ownerOf, remembered, sidsOf } from './fixtures.js'
 import type { Part } from './fixtures.js'
 
 const DAY = 86_400
@@ -54,19 +54,19 @@ export const parallel: Part = (t, store) => {
   t.test('what has ended stays ended, whatever else was under way', async (t) => {
     for (let round = 0; round < 10; round++) {
       const { present, userId, record: { sid } } = await remembered(store)
-      const touch = () => store.touch(userId, sid, { lastSeenAt: NOW + 5, expiresAt: NOW + DAY * 1000, now: NOW })
-      const [, , ended] = await Promise.all([present('first', 'second', 0), touch(), store.delete(userId, sid, NOW), touch(), present('first', 'second', 0)])
+      const touch = () => store.touch(ownerOf(userId), sid, { lastSeenAt: NOW + 5, expiresAt: NOW + DAY * 1000, now: NOW })
+      const [, , ended] = await Promise.all([present('first', 'second', 0), touch(), store.delete(ownerOf(userId), sid, NOW), touch(), present('first', 'second', 0)])
       t.equal(ended, true)
-      t.strictSame(await store.list(userId, NOW), [])
+      t.strictSame(await store.list(ownerOf(userId), NOW), [])
     }
   })
 
   t.test('of many who end a login, one is told that there was one', async (t) => {
     const { userId, record: { sid } } = await remembered(store)
-    t.equal(count(await times(20, () => store.delete(userId, sid, NOW)), true), 1)
+    t.equal(count(await times(20, () => store.delete(ownerOf(userId), sid, NOW)), true), 1)
 
     const all = await times(8, async () => (await remembered(store, 'first', userId)).record.sid)
-    const ended = await times(10, () => store.deleteAll(userId, { except: null, now: NOW }))
+    const ended = await times(10, () => store.deleteAll(ownerOf(userId), { except: null, now: NOW }))
     t.strictSame(ended.flat().sort(), all.sort())
   })
 
@@ -94,8 +94,8 @@ export const parallel: Part = (t, store) => {
     await times(200, async (i) => {
       const record = newRecord(users[i % 10]!, { sid: newSid() })
       await create(store, record, { maxLogins: 4 })
-      await store.touch(record.userId, record.sid, { lastSeenAt: NOW + i, expiresAt: NOW, now: NOW })
+      await store.touch(record, record.sid, { lastSeenAt: NOW + i, expiresAt: NOW, now: NOW })
     })
-    for (const userId of users) t.equal((await store.list(userId, NOW)).length, 4)
+    for (const userId of users) t.equal((await store.list(ownerOf(userId), NOW)).length, 4)
   })
 }

@@ -1,4 +1,4 @@
-import { create, HOUR, newRecord, newSid, newUser, NOW, sidsOf } from './fixtures.js'
+import { create, digestOf, HOUR, newRecord, newSid, newUser, NOW, ownerOf, sidsOf } from './fixtures.js'
 import type { Part } from './fixtures.js'
 
 /** What a record may say: everything comes back as it went in. */
@@ -21,18 +21,20 @@ const ids = [
   'x'.repeat(255), 'x'.repeat(256), 'x'.repeat(5000), `${'x'.repeat(5000)}y`
 ]
 
-/** What a visitor may send as the sid of a login to be ended. */
+/** Sids of no login that look like one of somebody. */
 const strangeSids = (sid: string) => [
-  '', ' ', newSid(), `${sid} `, ` ${sid}`, sid.slice(1), `${sid}\0`, '\0', 'é', '🦊', '\ud800', '%', '*', '__proto__', "' OR ''='", 'x'.repeat(5000)
+  newSid(), sid.slice(1), `${sid}_`, `-${sid}`, swapCase(sid), '0', '1', 'null', 'true', 'NaN', '__proto__', 'constructor', '_', 'x'.repeat(64)
 ]
+
+const swapCase = (text: string) => [...text].map((char) => char === char.toLowerCase() ? char.toUpperCase() : char.toLowerCase()).join('')
 
 export const records: Part = (t, store) => {
   t.test('a record is found and listed as it was put in', async (t) => {
     for (const [name, changes] of Object.entries(contents)) {
       const record = newRecord(newUser(), changes)
       t.strictSame(await create(store, record), [], name)
-      t.strictSame(await store.find(record.userId, record.sid, NOW), record, name)
-      t.strictSame(await store.list(record.userId, NOW), [record], name)
+      t.strictSame(await store.find(record, record.sid, NOW), record, name)
+      t.strictSame(await store.list(record, NOW), [record], name)
     }
   })
 
@@ -40,20 +42,42 @@ export const records: Part = (t, store) => {
     for (const userAgent of ['a\0b', 'half a pair \ud800', '\udfff', `${'x'.repeat(511)}\ud83e`]) {
       const record = newRecord(newUser(), { userAgent })
       await create(store, record)
-      t.match(await store.find(record.userId, record.sid, NOW), { sid: record.sid, userAgent: String })
+      t.match(await store.find(record, record.sid, NOW), { sid: record.sid, userAgent: String })
     }
   })
 
   t.test('no two user ids share records, and each comes back with its type', async (t) => {
     const all = ids.map((userId) => newRecord(userId))
-    for (const record of all) await store.deleteAll(record.userId, { except: null, now: NOW })
+    for (const record of all) await store.deleteAll(record, { except: null, now: NOW })
     for (const record of all) await create(store, record)
     for (const [i, record] of all.entries()) {
       const name = JSON.stringify(record.userId).slice(0, 40)
-      t.strictSame(await store.list(record.userId, NOW), [record], name)
-      t.equal(await store.find(record.userId, all.at(i - 1)!.sid, NOW), null, `${name} does not see another's`)
+      t.strictSame(await store.list(record, NOW), [record], name)
+      t.equal(await store.find(record, all.at(i - 1)!.sid, NOW), null, `${name} does not see another's`)
     }
-    for (const { userId, sid } of all) t.strictSame(await store.deleteAll(userId, { except: null, now: NOW }), [sid])
+    for (const { userId, sid } of all) t.strictSame(await store.deleteAll(ownerOf(userId), { except: null, now: NOW }), [sid])
+  })
+
+  t.test('a user of one area is nobody in another, whatever both are named', async (t) => {
+    const names = ['session', 'admin', 'Session', 'session ', '__Host-session', '[', '",', '"session",1', '__proto__', '%', '*', 'x'.repeat(255)]
+    const sid = newSid()
+    const all = names.flatMap((area) => [1, '1', 'a'.repeat(300)].map((userId) => newRecord(userId, { area, sid, remember: true, userAgent: area })))
+    for (const record of all) await store.deleteAll(record, { except: null, now: NOW })
+    for (const record of all) t.strictSame(await create(store, record, { digest: digestOf('first'), maxLogins: 1 }), [], 'nobody of another area makes room')
+    const left = new Set(all)
+    const check = async (ended: typeof all[number], name: string) => {
+      left.delete(ended)
+      for (const record of all) t.strictSame(await store.list(record, NOW), left.has(record) ? [record] : [], `${name} ${record.area}`)
+    }
+    const step = { next: null, graceSeconds: 1, lastSeenAt: NOW, expiresAt: NOW, now: NOW }
+    for (const [i, record] of all.entries()) {
+      t.strictSame(await store.find(record, sid, NOW), record)
+      if (i % 3 === 0) t.equal(await store.delete(record, sid, NOW), true)
+      else if (i % 3 === 1) t.strictSame(await store.deleteAll(record, { except: null, now: NOW }), [sid])
+      else t.equal(await store.rotate(record, sid, { presented: digestOf('unknown'), ...step }), 'reuse')
+      await check(record, String(i))
+      t.equal(await store.find(record, sid, NOW), null)
+    }
   })
 
   t.test('a sid that is nobody\'s finds, changes and ends nothing', async (t) => {
@@ -62,13 +86,13 @@ export const records: Part = (t, store) => {
     for (const sid of strangeSids(record.sid)) {
       const { userId } = record
       const name = JSON.stringify(sid).slice(0, 40)
-      t.equal(await store.find(userId, sid, NOW), null, `find ${name}`)
-      t.equal(await store.delete(userId, sid, NOW), false, `delete ${name}`)
-      await store.touch(userId, sid, { lastSeenAt: NOW + 1, expiresAt: NOW + 2 * HOUR, now: NOW })
+      t.equal(await store.find(ownerOf(userId), sid, NOW), null, `find ${name}`)
+      t.equal(await store.delete(ownerOf(userId), sid, NOW), false, `delete ${name}`)
+      await store.touch(ownerOf(userId), sid, { lastSeenAt: NOW + 1, expiresAt: NOW + 2 * HOUR, now: NOW })
       const step = { presented: 'y'.repeat(43), next: null, graceSeconds: 1, lastSeenAt: NOW, expiresAt: NOW, now: NOW }
-      t.equal(await store.rotate(userId, sid, step), 'gone', `rotate ${name}`)
+      t.equal(await store.rotate(ownerOf(userId), sid, step), 'gone', `rotate ${name}`)
     }
-    t.strictSame(await store.list(record.userId, NOW), [record])
+    t.strictSame(await store.list(record, NOW), [record])
   })
 
   t.test('what the caller does to an object afterwards does not reach the store', async (t) => {
@@ -76,11 +100,11 @@ export const records: Part = (t, store) => {
     const given = { ...record }
     await create(store, given)
     given.expiresAt = 0
-    const found = await store.find(record.userId, record.sid, NOW)
+    const found = await store.find(record, record.sid, NOW)
     found!.userAgent = 'changed'
-    const [listed] = await store.list(record.userId, NOW)
+    const [listed] = await store.list(record, NOW)
     listed!.expiresAt = 0
-    t.strictSame(await store.find(record.userId, record.sid, NOW), record)
+    t.strictSame(await store.find(record, record.sid, NOW), record)
   })
 
   t.test('touch moves both times forward, each on its own, and never back', async (t) => {
@@ -88,10 +112,10 @@ export const records: Part = (t, store) => {
     const { userId, sid } = record
     await create(store, record)
     for (const [lastSeenAt, expiresAt] of [[NOW + 5, NOW], [NOW - 5, NOW + 2 * HOUR], [NOW, NOW], [NOW + 7, NOW + HOUR]] as const) {
-      await store.touch(userId, sid, { lastSeenAt, expiresAt, now: NOW })
+      await store.touch(ownerOf(userId), sid, { lastSeenAt, expiresAt, now: NOW })
       record.lastSeenAt = Math.max(record.lastSeenAt, lastSeenAt)
       record.expiresAt = Math.max(record.expiresAt, expiresAt)
-      t.strictSame(await store.find(userId, sid, NOW), record)
+      t.strictSame(await store.find(ownerOf(userId), sid, NOW), record)
     }
   })
 
@@ -99,9 +123,9 @@ export const records: Part = (t, store) => {
     const userId = newUser()
     const [one, other] = [newRecord(userId), newRecord(userId)]
     for (const record of [one, other]) await create(store, record)
-    t.equal(await store.delete(userId, one.sid, NOW), true)
-    t.equal(await store.delete(userId, one.sid, NOW), false)
-    t.strictSame(await store.list(userId, NOW), [other])
+    t.equal(await store.delete(ownerOf(userId), one.sid, NOW), true)
+    t.equal(await store.delete(ownerOf(userId), one.sid, NOW), false)
+    t.strictSame(await store.list(ownerOf(userId), NOW), [other])
   })
 
   t.test('deleteAll ends all logins of the user but the one named, and says which', async (t) => {
@@ -110,10 +134,10 @@ export const records: Part = (t, store) => {
     const all = [newRecord(userId), newRecord(userId, { remember: true }), newRecord(userId)]
     for (const record of [stranger, ...all]) await create(store, record)
     const [kept, ...others] = all.map(({ sid }) => sid)
-    t.strictSame((await store.deleteAll(userId, { except: kept!, now: NOW })).sort(), others.sort())
+    t.strictSame((await store.deleteAll(ownerOf(userId), { except: kept!, now: NOW })).sort(), others.sort())
     t.strictSame(await sidsOf(store, userId), [kept])
-    t.strictSame(await store.deleteAll(userId, { except: newSid(), now: NOW }), [kept])
-    t.strictSame(await store.deleteAll(userId, { except: null, now: NOW }), [])
-    t.strictSame(await store.list(stranger.userId, NOW), [stranger])
+    t.strictSame(await store.deleteAll(ownerOf(userId), { except: newSid(), now: NOW }), [kept])
+    t.strictSame(await store.deleteAll(ownerOf(userId), { except: null, now: NOW }), [])
+    t.strictSame(await store.list(stranger, NOW), [stranger])
   })
 }

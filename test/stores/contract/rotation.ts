@@ -1,4 +1,4 @@
-import { create, GRACE, newRecord, newUser, NOW, remembered, sidsOf } from './fixtures.js'
+import { create, GRACE, newRecord, newUser, NOW, ownerOf, remembered, sidsOf } from './fixtures.js'
 import type { Part } from './fixtures.js'
 
 /** In seconds, as tokens are presented. */
@@ -69,8 +69,8 @@ export const rotation: Part = (t, store) => {
   t.test('with a grace of nothing, only the very same millisecond is parallel', async (t) => {
     const { record, userId } = await remembered(store)
     const present = (presented: string, next: string, now: number) =>
-      store.rotate(userId, record.sid, { presented, next, graceSeconds: 0, lastSeenAt: NOW, expiresAt: NOW, now })
-    await store.delete(userId, record.sid, NOW)
+      store.rotate(ownerOf(userId), record.sid, { presented, next, graceSeconds: 0, lastSeenAt: NOW, expiresAt: NOW, now })
+    await store.delete(ownerOf(userId), record.sid, NOW)
     const [a, b, c] = ['a', 'b', 'c'].map((letter) => letter.repeat(43)) as [string, string, string]
     await create(store, record, { digest: a })
     t.equal(await present(a, b, NOW + 1000), 'rotated')
@@ -125,7 +125,7 @@ export const rotation: Part = (t, store) => {
     const [plain, other] = [newRecord(userId), await remembered(store, 'first', userId)]
     await create(store, plain)
     for (const presented of ['', 'null', 'x'.repeat(43)]) {
-      t.equal(await store.rotate(userId, plain.sid, { presented, next: null, graceSeconds: 1, lastSeenAt: NOW, expiresAt: NOW, now: NOW }), 'reuse', presented)
+      t.equal(await store.rotate(ownerOf(userId), plain.sid, { presented, next: null, graceSeconds: 1, lastSeenAt: NOW, expiresAt: NOW, now: NOW }), 'reuse', presented)
     }
     t.strictSame(await sidsOf(store, userId), [plain.sid])
     t.equal(await other.find(), null)

@@ -1,0 +1,26 @@
+import type { UserId } from '../tokens/claims.js'
+import type { LoginOwner } from './store.js'
+
+/**
+ * Whose logins these are, as printable ASCII, so that no database's encoding or collation can mix up two users: JSON, which
+ * keeps 1 and "1" apart, and both from what belongs to the area, with everything else escaped.
+ */
+export function ownerKey ({ area, userId }: LoginOwner): string {
+  return ascii([area, userId])
+}
+
+/** The owner whose key this is. @throws where it is nobody's */
+export function ownerOf (key: string): LoginOwner {
+  const parts: unknown = JSON.parse(key)
+  if (!Array.isArray(parts) || parts.length !== 2 || typeof parts[0] !== 'string') throw new TypeError('not the key of an owner')
+  return { area: parts[0], userId: parts[1] as UserId }
+}
+
+function ascii (value: unknown): string {
+  return JSON.stringify(value).replace(/[^ -~]/g, (unit) => '\\u' + unit.charCodeAt(0).toString(16).padStart(4, '0'))
+}
+
+/** The text without what databases refuse or replace: NUL, and halves of surrogate pairs. */
+export function storable (text: string): string {
+  return Buffer.from(text).toString().replaceAll('\0', '\uFFFD')
+}
