@@ -5,6 +5,7 @@ import fastifyLogin, { jwtSession } from '../../src/index.js'
 import type { FastifyLoginOptions, JwtSessionOptions } from '../../src/index.js'
 import { Browser, onePage, setCookies } from '../support/browser.js'
 import { Clock } from '../support/clock.js'
+import { site } from '../support/site.js'
 import { claimsOf, OTHER_SECRET, SECRET } from '../support/tokens.js'
 import { people } from '../support/users.js'
 
@@ -241,4 +242,26 @@ t.test('applications beside each other know nothing of each other', async (t) =>
     return app.ready()
   }))
   t.equal(apps.length, 2)
+})
+
+// microdot M30: all applications of a host share two cookie names.
+t.test('applications on one host stay apart: by cookie names, and by audience where they share names and secret', async (t) => {
+  const users = people()
+  const at = (options: FastifyLoginOptions) => site({ userLoader: users.userLoader, ...options })
+  const shop = await at({ audience: 'shop' })
+  const others = [
+    await at({ audience: 'blog' }), await at({}),
+    await at({ audience: 'shop', session: { cookieName: 'other' }, remember: { cookieName: '_other' } })
+  ]
+  const ann = shop.visitor()
+  await ann.signIn(users.byId.get('ann')!, { remember: true })
+  for (const [index, { visitor }] of others.entries()) {
+    const there = visitor()
+    const names = index === 2 ? ['other', '_other'] : ['session', '_remember']
+    for (const [place, name] of names.entries()) there.keep({ [name]: ann.cookie(place === 0 ? 'session' : '_remember')! })
+    t.match(await there.who(), { user: null, kind: 'anonymous' }, String(index))
+    await there.signIn(users.byId.get('bob')!)
+    t.match(await ann.who(), { user: 'ann' })
+  }
+  t.equal(claimsOf(ann.cookie('_remember')).aud, 'shop')
 })

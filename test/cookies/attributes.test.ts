@@ -8,8 +8,9 @@ import fastifyLogin, { jwtSession } from '../../src/index.js'
 import type { CookieAttributes, FastifyLoginOptions, JwtSessionOptions } from '../../src/index.js'
 import { build, buildSession } from '../support/app.js'
 import { Browser, onePage, setCookies } from '../support/browser.js'
-import { START } from '../support/clock.js'
+import { DAY, START } from '../support/clock.js'
 import { captureLog } from '../support/log.js'
+import { site } from '../support/site.js'
 import { SECRET } from '../support/tokens.js'
 import { people } from '../support/users.js'
 
@@ -219,4 +220,40 @@ t.test('both cookies of a login over plain http: still one warning', async (t) =
   app.post('/login', async (_request, reply) => reply.loginUser({ id: 'ann' } as LoginUser, { remember: true }))
   await app.inject({ method: 'POST', url: '/login' })
   t.equal(entries('warn').length, 1)
+})
+
+// Flask-Login F24: cleared without Secure and SameSite, such cookies stay in the browser.
+t.test('cookies with a prefix or without SameSite are cleared in the only way browsers accept', async (t) => {
+  const host = { secure: true, path: '/' } as const
+  const { user, visitor } = await site({
+    session: { cookieName: '__Host-session', cookie: host },
+    remember: { cookieName: '__Secure-remember', cookie: { secure: true, sameSite: 'none' } }
+  })
+  const ann = visitor()
+  await ann.signIn(user('ann'), { remember: true })
+  const response = await ann.signOut()
+  t.strictSame(setCookies(response), ['-__Host-session', '-__Secure-remember'])
+  t.match(response.cookies, [
+    { name: '__Secure-remember', secure: true, sameSite: 'None', path: '/', httpOnly: true, domain: undefined },
+    { name: '__Host-session', secure: true, sameSite: 'Lax', path: '/', httpOnly: true, domain: undefined }
+  ])
+})
+
+// Flask-Login F25: no SameSite by default, and remembered for 365 days.
+t.test('by default cookies are HttpOnly and Lax, and remember 30 days', async (t) => {
+  const { app, user } = await site()
+  app.post('/in', async (_request, reply) => reply.loginUser(user('ann'), { remember: true }))
+  const { cookies } = await app.inject({ method: 'POST', url: '/in' })
+  t.match(cookies, [{ httpOnly: true, sameSite: 'Lax', maxAge: 30 * DAY }, { httpOnly: true, sameSite: 'Lax' }])
+})
+
+// microdot M5: without Path the cookie is one of the login page's folder.
+t.test('cookies set below /auth reach the whole site, and are cleared from anywhere', async (t) => {
+  const { app, user } = await site()
+  app.post('/auth/deep/login', async (_request, reply) => reply.loginUser(user('ann'), { remember: true }))
+  app.post('/elsewhere', async (_request, reply) => reply.logoutUser().then(() => 'out'))
+  for (const url of ['/auth/deep/login', '/elsewhere']) {
+    const { cookies } = await app.inject({ method: 'POST', url })
+    t.strictSame(cookies.map(({ name, path }) => [name, path]), [['_remember', '/'], ['session', '/']], url)
+  }
 })

@@ -4,8 +4,9 @@ import type { FastifyLoginOptions, LoginEvents } from '../../src/index.js'
 import type { InvalidReason } from '../../src/tokens/claims.js'
 import { build } from '../support/app.js'
 import { setCookies } from '../support/browser.js'
-import { Clock } from '../support/clock.js'
+import { Clock, DAY, START } from '../support/clock.js'
 import { captureLog } from '../support/log.js'
+import { site } from '../support/site.js'
 import { forge, OTHER_SECRET, SECRET } from '../support/tokens.js'
 
 const clock = new Clock()
@@ -305,4 +306,18 @@ t.test('a login over a bad cookie replaces it', async (t) => {
   const response = await app.inject({ method: 'POST', url: '/login', cookies: { sid: 'garbage', stay: 'rubbish' } })
   t.equal(response.statusCode, 302)
   t.same(setCookies(response), ['-stay', 'sid'])
+})
+
+// microdot M21: freshness is looked at before there is a user.
+t.test('a session that says fresh and names nobody lends its freshness to no one who is remembered', async (t) => {
+  const { user, visitor } = await site()
+  const ann = visitor()
+  await ann.signIn(user('ann'), { remember: true })
+  const now = START / 1000
+  for (const claims of [{ fresh: true }, { fresh: true, auth_time: now, sid: 'sid' }]) {
+    const value = forge({ ck: 'session', iat: now, exp: now + DAY, born: now, ...claims })
+    ann.keep({ session: value })
+    t.match(await ann.get('/fresh'), { statusCode: 302 })
+    t.match(await ann.who(), { user: 'ann', kind: 'stale' })
+  }
 })

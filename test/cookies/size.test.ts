@@ -2,6 +2,7 @@ import t from 'tap'
 import { build, buildSession } from '../support/app.js'
 import { onePage, setCookies } from '../support/browser.js'
 import { Clock } from '../support/clock.js'
+import { site } from '../support/site.js'
 import { claimsOf } from '../support/tokens.js'
 import { people } from '../support/users.js'
 
@@ -140,4 +141,15 @@ t.test('what is not ASCII counts as the bytes it takes in the token', async (t) 
   const { fits } = await largestThatFits(visit, 'big')
   t.equal((await visit((session) => session.set('big', 'é'.repeat(Math.floor(fits / 2))))).statusCode, 200)
   t.match((await visit((session) => session.set('big', 'é'.repeat(fits)))).json(), { code: 'FST_LOGIN_COOKIE_TOO_LARGE' })
+})
+
+// microdot M31: the size is not looked at, and the browser drops the cookie.
+t.test('values that would not fit fail loudly, and the login stays in the old cookie', async (t) => {
+  const { user, visitor } = await site()
+  const ann = visitor()
+  await ann.signIn(user('ann'))
+  const response = await ann.does((request) => { Object.assign(request.session, { big: 'x'.repeat(6800) }) })
+  t.match(response.json(), { statusCode: 500, code: 'FST_LOGIN_COOKIE_TOO_LARGE' })
+  t.strictSame(setCookies(response), [])
+  t.match(await ann.who(), { user: 'ann' })
 })

@@ -2,6 +2,7 @@ import type { FastifyInstance } from 'fastify'
 import t from 'tap'
 import type { FastifyLoginOptions, GuardOptions } from '../../src/index.js'
 import { build } from '../support/app.js'
+import { site } from '../support/site.js'
 
 type Headers = Record<string, string>
 type Answer = 'redirect' | 401 | 'htmx'
@@ -161,4 +162,19 @@ t.test('each answer is told to listeners once, with the user where there is one'
   const unauthorized = ['unauthorized', ['request'], '/']
   const needsRefresh = ['needsRefresh', ['request', 'user'], '/fresh', { id: 'ann', name: 'Ann' }]
   t.strictSame(told, [unauthorized, needsRefresh, unauthorized, needsRefresh])
+})
+
+// microdot M27: every method and every client is sent on with 302.
+t.test('programs are told 401 with a code, pages are redirected, and no other method than GET, HEAD and POST is repeated', async (t) => {
+  const { app } = await site()
+  app.route({ method: ['GET', 'POST', 'PUT', 'DELETE'], url: '/thing', preHandler: app.login.guard(), handler: async () => 'thing' })
+  const cases = [
+    ['GET', 'text/html', 302], ['POST', 'text/html', 302], ['PUT', 'text/html', 303], ['DELETE', 'text/html', 303],
+    ['GET', 'application/json', 401], ['POST', 'application/json', 401]
+  ] as const
+  for (const [method, accept, status] of cases) {
+    const response = await app.inject({ method, url: '/thing', headers: { accept } })
+    t.equal(response.statusCode, status, `${method} ${accept}`)
+    if (status === 401) t.match(response.json(), { code: 'FST_LOGIN_UNAUTHORIZED' })
+  }
 })

@@ -8,6 +8,7 @@ import t from 'tap'
 import fastifyLogin, { guard, guardAnonymous, guardFresh } from '../../src/index.js'
 import type { FastifyLoginOptions, GuardHook } from '../../src/index.js'
 import { build } from '../support/app.js'
+import { site } from '../support/site.js'
 import { SECRET } from '../support/tokens.js'
 import { people } from '../support/users.js'
 
@@ -219,4 +220,22 @@ t.test('a guard that was handed over instead of made passes nobody', async (t) =
     t.match((await app.inject({ url: `/${index}`, cookies })).json(), { statusCode: 500, code: 'FST_LOGIN_INVALID_OPTIONS' })
   }
   t.equal(runs, 0)
+})
+
+// Flask-Login F6: where the view itself raises, the fresh guard calls it again.
+t.test('a handler that throws behind a guard runs once, whatever it throws', async (t) => {
+  const ownError = Object.assign(new Error('own'), { code: 'FST_LOGIN_UNAUTHORIZED' })
+  for (const error of [new TypeError('x is undefined'), new ReferenceError('y'), ownError]) {
+    const { app, user } = await site()
+    let runs = 0
+    for (const [url, preHandler] of [['/guarded', app.login.guard()], ['/guarded/fresh', app.login.guardFresh()]] as const) {
+      app.get(url, { preHandler }, async () => {
+        runs++
+        throw error
+      })
+    }
+    const cookies = await app.login.cookiesFor(user('ann'))
+    for (const url of ['/guarded', '/guarded/fresh']) t.equal((await app.inject({ url, cookies })).statusCode, 500)
+    t.equal(runs, 2, error.name)
+  }
 })

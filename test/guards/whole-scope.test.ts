@@ -4,6 +4,7 @@ import t from 'tap'
 import type { FastifyLoginOptions, GuardOptions } from '../../src/index.js'
 import { build } from '../support/app.js'
 import { Browser } from '../support/browser.js'
+import { site } from '../support/site.js'
 
 const HOOKS = ['onRequest', 'preHandler'] as const
 const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'] as const
@@ -224,4 +225,25 @@ t.test('the URL that the visitor sent says where the login page is, before rewri
   app.addHook('onRequest', app.login.guard())
   app.all('/*', async (request) => request.url)
   t.strictSame(await statuses(app, ['/app/login', '/login', '/app/x']), { '/app/login': 200, '/login': 302, '/app/x': 302 })
+})
+
+// Flask-Login F27: a login page of its own only for a group none of whose routes is declared yet.
+t.test('a group of routes can have its own login page, also after other routes were declared', async (t) => {
+  const { app } = await site({ loginUrl: '/login' })
+  app.register(async (blog) => {
+    blog.get('/early', async () => 'early')
+    blog.addHook('preHandler', app.login.guard({ loginUrl: '/blog/login' }))
+    blog.get('/login', async () => 'form')
+    blog.get('/late', async () => 'late')
+    blog.get('/open', { config: { login: { public: true } } }, async () => 'open')
+    blog.options('/late', async () => 'options')
+  }, { prefix: '/blog' })
+  const browser = new Browser(app)
+  for (const page of ['early', 'late']) {
+    t.match(await browser.get(`/blog/${page}`), { statusCode: 302, headers: { location: `/blog/login?next=%2Fblog%2F${page}` } })
+  }
+  for (const [method, page, body] of [['GET', 'login', 'form'], ['GET', 'open', 'open'], ['OPTIONS', 'late', 'options']] as const) {
+    t.equal((await browser.send({ method, url: `/blog/${page}` })).body, body, 'exempt')
+  }
+  t.match(await browser.get('/members'), { headers: { location: '/login?next=%2Fmembers' } })
 })

@@ -3,7 +3,9 @@ import formbody from '@fastify/formbody'
 import t from 'tap'
 import type { FastifyLoginOptions } from '../../src/index.js'
 import { build } from '../support/app.js'
+import { Browser } from '../support/browser.js'
 import { START } from '../support/clock.js'
+import { site } from '../support/site.js'
 import { forge } from '../support/tokens.js'
 
 const settings = {
@@ -212,5 +214,21 @@ t.test('what wins: body, query, session, redirectUrl; one that is refused hides 
     const { cookies: [session] } = await app.inject('/wanted?page=2')
     const request = { method: 'POST', url: `/sign-in${query}`, payload: { next }, cookies: { session: session!.value } } as const
     t.match(await app.inject(request), { statusCode: 302, headers: { location } }, `${JSON.stringify(next)} ${query}`)
+  }
+})
+
+// microdot M2: any target that begins with one slash passes.
+t.test('no target that a browser reads as another host is followed after login, wherever it comes from', async (t) => {
+  const { app, user } = await site()
+  app.post<{ Body: { next?: string } | null }>('/login', async (request, reply) =>
+    reply.loginUser(user('ann'), { next: request.body?.next, redirectUrl: '/home' }))
+  const targets = [
+    '//evil.example', '///evil.example', '/\\evil.example', '/\t/evil.example', '/\n/evil.example', '/%09/../..//evil.example', 'https://evil.example'
+  ]
+  for (const target of targets) {
+    const browser = new Browser(app)
+    const asked = await browser.post(`/login?next=${encodeURIComponent(target)}`)
+    t.match(asked, { statusCode: 302, headers: { location: '/home' } }, JSON.stringify(target))
+    t.match(await browser.post('/login', { next: target }), { headers: { location: '/home' } }, JSON.stringify(target))
   }
 })

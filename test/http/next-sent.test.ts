@@ -5,6 +5,7 @@ import t from 'tap'
 import type { FastifyLoginOptions, GuardFreshOptions } from '../../src/index.js'
 import { build } from '../support/app.js'
 import { Browser, setCookies } from '../support/browser.js'
+import { site } from '../support/site.js'
 import { claimsOf } from '../support/tokens.js'
 
 /** Everything is guarded, for every method. */
@@ -254,4 +255,39 @@ t.test('nextIn "session" never costs the session what it holds: what does not fi
   t.equal(browser.cookie('session'), kept)
   t.match(await browser.get('/x?short'), { statusCode: 302, headers: { location: '/login' } })
   t.match(claimsOf(browser.cookie('session')), { next: '/x?short', data: { cart: /^x{1700}$/ } })
+})
+
+// Flask-Login F19, F21: the way back in the session survives login and logout.
+t.test('the way back kept in the session is gone after logout, and after it was used', async (t) => {
+  const { user, visitor } = await site({ nextIn: 'session', session: { keepOnLogout: ['theme'], keepOnLogin: ['theme'] } })
+  const browser = visitor()
+  await browser.get('/members?page=7')
+  t.equal(claimsOf(browser.cookie('session')).next, '/members?page=7')
+  await browser.signOut()
+  t.match(await browser.signIn(user('ann')), { headers: { location: '/' } })
+  t.equal(claimsOf(browser.cookie('session')).next, undefined)
+})
+
+// microdot M3: the guard itself makes such a target.
+t.test('a guarded catch-all route asked for as //host sends no way back to that host', async (t) => {
+  const { app } = await site()
+  app.get('/*', { preHandler: app.login.guard() }, async () => 'page')
+  for (const path of ['//evil.example/x', '///evil.example', '/\\evil.example']) {
+    const { statusCode, headers } = await app.inject({ url: 'http://localhost' + path })
+    t.match([statusCode, headers.location], [302, '/login'], path)
+  }
+  t.equal((await app.inject('/x')).headers.location, '/login?next=%2Fx')
+})
+
+// microdot M25, M26: encodes a plus twice, and puts a second question mark into a login page's URL.
+t.test('the way back comes out as it went in: plus signs, percent signs and all', async (t) => {
+  const { app, user } = await site({ loginUrl: '/login?lang=de' })
+  app.get('/search', { preHandler: app.login.guard() }, async () => 'found')
+  app.post('/login', async (_request, reply) => reply.loginUser(user('ann')))
+  for (const url of ['/search?q=a+b', '/search?q=a%2Bb', '/search?q=100%25%20sure&q=a%26b', '/search?q=%2525+%E4%BD%A0']) {
+    const browser = new Browser(app)
+    const { location } = (await browser.get(url)).headers
+    t.ok(location?.startsWith('/login?lang=de&next=%2Fsearch') && location.split('?').length === 2, url)
+    t.equal((await browser.post(location!)).headers.location, url)
+  }
 })

@@ -6,7 +6,8 @@ import type { CookieAttributes, FastifyLoginOptions, JwtSessionOptions, LoginSes
 import { SECRET_COMMAND } from '../../src/errors.js'
 import { loginSettings, jwtSessionSettings } from '../../src/options/settings.js'
 import { createTokens } from '../../src/tokens/tokens.js'
-import { onePage } from '../support/browser.js'
+import { build } from '../support/app.js'
+import { onePage, setCookies } from '../support/browser.js'
 import { captureLog } from '../support/log.js'
 import { SECRET } from '../support/tokens.js'
 import { people } from '../support/users.js'
@@ -330,4 +331,37 @@ t.test('options changed after registration change nothing', async (t) => {
     .read(browser.cookie('sid')!, Date.now()).kind === 'valid', 'signed with the secret as it was')
   t.equal(app.login.safeNext('https://evil.example/'), null)
   t.equal(app.login.safeNext('https://a.example/'), 'https://a.example/')
+})
+
+// microdot M32, M33: takes any secret, and misses the loader at the first guarded request.
+t.test('weak secrets and missing loaders stop start-up', async (t) => {
+  const userLoader = () => null
+  const cases: [FastifyLoginOptions, string][] = [
+    [{ secret: 'x', userLoader }, 'FST_LOGIN_SECRET_TOO_SHORT'],
+    [{ secret: [SECRET, 'x'.repeat(31)], userLoader }, 'FST_LOGIN_SECRET_TOO_SHORT'],
+    [{ userLoader }, 'FST_LOGIN_INVALID_OPTIONS'],
+    [{ secret: SECRET }, 'FST_LOGIN_INVALID_OPTIONS']
+  ]
+  for (const [options, code] of cases) await t.rejects(async () => Fastify().register(fastifyLogin, options), { code })
+})
+
+// microdot M36: writes its defaults into the caller's object.
+t.test('options are never written to, frozen or shared by two applications', async (t) => {
+  const frozen = <T extends object>(value: T): Readonly<T> => {
+    for (const part of Object.values(value)) if (typeof part === 'object') frozen(part)
+    return Object.freeze(value)
+  }
+  const options = frozen({
+    cookie: { path: '/' },
+    session: { cookie: { sameSite: 'strict' as const }, keepOnLogin: ['cart'] },
+    remember: { cookie: {}, days: 3 },
+    allowedOrigins: ['https://a.example']
+  })
+  const before = JSON.stringify(options)
+  for (const users of [people(), people()]) {
+    const app = await build({ userLoader: users.userLoader, ...options })
+    app.post('/in', async (_request, reply) => reply.loginUser(users.byId.get('ann')!, Object.freeze({ remember: true })))
+    t.strictSame(setCookies(await app.inject({ method: 'POST', url: '/in' })), ['_remember', 'session'])
+  }
+  t.equal(JSON.stringify(options), before)
 })

@@ -189,3 +189,17 @@ t.test('the remember cookie is as hard to get at as the session\'s, and only it 
     { name: 'session', path: '/', httpOnly: true, sameSite: 'Strict', maxAge: undefined, expires: undefined, secure: undefined }
   ])
 })
+
+// Flask-Login F3: the days of an earlier login apply to the next one in the same session.
+t.test('the days one user chose are not those of the next user in the same browser', async (t) => {
+  const { user, clock, visitor } = await site()
+  const browser = visitor()
+  await browser.signIn(user('ann'), { remember: 7 })
+  await browser.signOut()
+  await browser.signIn(user('bob'), { remember: true })
+  t.match(claimsOf(browser.cookie('_remember')), { uid: 'bob', days: 30, exp: START / 1000 + 30 * DAY })
+  browser.close()
+  clock.advance(DAY)
+  await browser.get('/members')
+  t.match(claimsOf(browser.cookie('_remember')), { uid: 'bob', days: 30, exp: START / 1000 + 31 * DAY })
+})

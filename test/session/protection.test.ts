@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import t from 'tap'
 import type { FastifyLoginOptions } from '../../src/index.js'
 import { setCookies } from '../support/browser.js'
@@ -158,5 +159,20 @@ t.test('once the option is on, logins from before count as changed', async (t) =
     ann.jar.set('session', old.jar.get('session')!)
     for (const request of [1, 2]) t.match(await ann.who(HOME), expected, `${sessionProtection} ${request}`)
     t.strictSame(heard.map(({ event }) => event), ['protect'])
+  }
+})
+
+// Flask-Login F18: the fingerprint is an unsalted hash in a cookie anybody can read.
+t.test('the fingerprint in the cookie is keyed: it is no hash of the User-Agent, and another under another secret', async (t) => {
+  const agent = 'Mozilla/5.0'
+  const found = await Promise.all([SECRET, OTHER_SECRET].map(async (secret) => {
+    const { user, visitor } = await site({ secret, sessionProtection: 'basic' })
+    const ann = visitor()
+    await ann.signIn(user('ann'), {}, { 'user-agent': agent })
+    return String(claimsOf(ann.cookie('session')).fp)
+  }))
+  t.not(found[0], found[1])
+  for (const hash of ['md5', 'sha1', 'sha256', 'sha512']) {
+    t.notOk(createHash(hash).update(agent).digest('base64url').includes(found[0]!), hash)
   }
 })

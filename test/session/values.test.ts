@@ -1,7 +1,8 @@
 import t from 'tap'
 import { buildSession } from '../support/app.js'
-import { onePage, setCookies } from '../support/browser.js'
-import { Clock } from '../support/clock.js'
+import { Browser, onePage, setCookies } from '../support/browser.js'
+import { Clock, START } from '../support/clock.js'
+import { site } from '../support/site.js'
 import { claimsOf } from '../support/tokens.js'
 
 const start = async () => onePage(await buildSession())
@@ -247,4 +248,29 @@ t.test('the session is there in every hook, in the error handler and in the 404'
     'onRequest', 'preParsing', 'preValidation', 'preHandler', 'onError', 'preSerialization', 'onSend', 'onResponse',
     'onRequest', 'preParsing', 'preValidation', 'preHandler', 'preSerialization', 'onSend', 'onResponse'
   ])
+})
+
+// microdot M9, M10: whatever was signed with that secret and names a user is a remember cookie.
+t.test('values an application keeps under the names of claims are no login, in either cookie', async (t) => {
+  const { app } = await site()
+  const login = { uid: 'ann', sid: 'sid', auth_time: START / 1000, fresh: true }
+  const data = { ...login, user_id: 'ann', days: 30, _login: login }
+  const stranger = new Browser(app)
+  await stranger.can((request) => { Object.assign(request.session, data) })
+  t.match(await stranger.who(), { user: null, kind: 'anonymous' })
+  stranger.keep({ _remember: stranger.cookie('session')! })
+  t.match(await stranger.who(), { user: null, kind: 'anonymous' })
+})
+
+// microdot M11: values lie beside the claims, and some names make the token unreadable.
+t.test('session values named like registered claims are just values, and nobody is signed out by them', async (t) => {
+  const { user, visitor } = await site({ audience: 'shop' })
+  const names = ['aud', 'sub', 'exp', 'iat', 'nbf', 'jti', 'iss', 'ck', 'born', 'next', 'fp', 'stamp']
+  for (const name of names) {
+    const ann = visitor()
+    await ann.signIn(user('ann'))
+    await ann.can((request) => { Object.assign(request.session, { [name]: 0 }) })
+    t.match(await ann.who(), { user: 'ann', kind: 'fresh' }, name)
+    await ann.can((request) => t.strictSame(request.session.data(), { [name]: 0 }, name))
+  }
 })

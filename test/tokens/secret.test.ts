@@ -4,6 +4,7 @@ import t from 'tap'
 import fastifyLogin, { jwtSession } from '../../src/index.js'
 import type { JwtSessionOptions } from '../../src/index.js'
 import { captureLog } from '../support/log.js'
+import { site } from '../support/site.js'
 import { SECRET } from '../support/tokens.js'
 import { people } from '../support/users.js'
 
@@ -79,5 +80,17 @@ t.test('no message and no log line says what a secret is', async (t) => {
     const { errors, log } = await refusals(options)
     for (const error of errors) t.notMatch(`${error?.message} ${error?.stack}`, hidden)
     t.notMatch(log.text(), hidden)
+  }
+})
+
+// Flask-Login F9: a secret with characters outside latin-1 is a 500.
+t.test('secrets may hold any character or byte', async (t) => {
+  for (const secret of ['geheim 🔑 ключ 秘密 geheim 🔑', Buffer.alloc(32, 0xff), [Buffer.alloc(64), SECRET]]) {
+    const { user, visitor } = await site({ secret, userStamp: () => 'stamp', sessionProtection: 'strong' })
+    const ann = visitor()
+    await ann.signIn(user('ann'), { remember: 5 })
+    t.match(await ann.who(), { user: 'ann', kind: 'fresh' })
+    ann.close()
+    t.match(await ann.who(), { user: 'ann', kind: 'stale' })
   }
 })
