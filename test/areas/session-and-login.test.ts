@@ -57,7 +57,7 @@ t.test('a login that rides hears of bad tokens, and ends with the session', asyn
   t.same((await browser.get('/who')).json(), null)
 })
 
-t.test('the same secret may be given again, in any shape; another one is refused', async (t) => {
+t.test('a login may be given the secret of its session again, in any shape; another one is refused', async (t) => {
   const table: [JwtSessionOptions['secret'], FastifyLoginOptions['secret'], boolean][] = [
     [SECRET, SECRET, true],
     [SECRET, [SECRET], true],

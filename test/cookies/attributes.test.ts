@@ -41,7 +41,7 @@ function production (t: Test): void {
   })
 }
 
-t.test('by default the cookie is for the whole site, hidden from scripts, lax, and as secure as the connection', async (t) => {
+t.test('by default the session cookie is for the whole site, hidden from scripts, lax, and as secure as the connection', async (t) => {
   const { set, log } = await start(undefined, { trustProxy: true })
   t.same(await set(), ['session=…; Path=/; HttpOnly; SameSite=Lax'])
   t.same(await set(HTTPS), ['session=…; Path=/; HttpOnly; Secure; SameSite=Lax'])
@@ -214,7 +214,7 @@ t.test('session.options() gives this response attributes and a lifetime, and kno
   t.same(await clear(), [])
 })
 
-t.test('both cookies of a login over plain http: still one warning', async (t) => {
+t.test('a login over plain http with two Secure cookies gets one warning', async (t) => {
   const { logger, entries } = captureLog()
   const app = await build({ cookie: { secure: true } }, { logger })
   app.post('/login', async (_request, reply) => reply.loginUser({ id: 'ann' } as LoginUser, { remember: true }))

@@ -29,7 +29,7 @@ t.test('a cookie of up to 4096 bytes with name and attributes goes out, a larger
   }
 })
 
-t.test('attributes of this one response count', async (t) => {
+t.test('the size of a cookie counts the attributes of this one response', async (t) => {
   const { visit } = onePage(await buildSession())
   const { fits } = await largestThatFits(visit, 'big')
   const response = await visit((session) => {
@@ -39,7 +39,7 @@ t.test('attributes of this one response count', async (t) => {
   t.match(response.json(), { code: 'FST_LOGIN_COOKIE_TOO_LARGE' })
 })
 
-t.test('the error names size and largest keys, never a value, and the old cookie stays', async (t) => {
+t.test('the error of a cookie too large names size and largest keys, never a value, and the old cookie stays', async (t) => {
   const { visit, browser } = onePage(await buildSession({ cookieName: 'sid' }))
   await visit((session) => session.set('cart', ['pear']))
   const response = await visit((session) => {
@@ -61,7 +61,7 @@ t.test('the error names size and largest keys, never a value, and the old cookie
   t.same((await visit((session) => session.data())).json(), { cart: ['pear'] })
 })
 
-t.test('an application may answer the error itself', async (t) => {
+t.test('an application may answer the error of a cookie too large itself', async (t) => {
   const app = await buildSession()
   app.setErrorHandler<{ code: string } & Error>((error, request, reply) => reply.code(507).send({ code: error.code, data: request.session.data() }))
   const { visit } = onePage(app)
@@ -71,7 +71,7 @@ t.test('an application may answer the error itself', async (t) => {
   t.same(setCookies(response), [])
 })
 
-t.test('a login or logout in the same response still stands, without the values that cannot be kept', async (t) => {
+t.test('a login or logout in the response of a cookie too large still stands, without the values that cannot be kept', async (t) => {
   const { byId, userLoader } = people()
   const { visit, browser } = onePage(await build({ userLoader }))
   const who = async () => (await visit((_session, request) => request.getCurrentUser())).json() as unknown
@@ -96,7 +96,7 @@ t.test('a login or logout in the same response still stands, without the values 
   t.equal(browser.jar.size, 0)
 })
 
-t.test('a confirmed login stands too, with the values the session had before', async (t) => {
+t.test('a login confirmed in the response of a cookie too large stands, with the values the session had before', async (t) => {
   const clock = new Clock()
   const { byId, userLoader } = people()
   const { visit, browser } = onePage(await build({ userLoader, clock: clock.read }))
@@ -128,7 +128,7 @@ t.test('a login that would not fit beside the values it keeps fails before anyth
   t.same(logins, [])
 })
 
-t.test('without values of the application the error says that there are none', async (t) => {
+t.test('the error of a cookie too large without values of the application says that there are none', async (t) => {
   const user = { id: 'a'.repeat(4000), name: 'Ann' }
   const { visit } = onePage(await build({ userLoader: () => user }))
   const response = await visit((_session, _request, reply) => reply.loginUser(user, { redirectUrl: false }))
@@ -136,7 +136,7 @@ t.test('without values of the application the error says that there are none', a
   t.notMatch(response.body, /aaaa/)
 })
 
-t.test('what is not ASCII counts as the bytes it takes in the token', async (t) => {
+t.test('a value that is not ASCII counts as the bytes it takes in the token', async (t) => {
   const { visit } = onePage(await buildSession())
   const { fits } = await largestThatFits(visit, 'big')
   t.equal((await visit((session) => session.set('big', 'é'.repeat(Math.floor(fits / 2))))).statusCode, 200)

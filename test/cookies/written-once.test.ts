@@ -8,7 +8,7 @@ import { Clock } from '../support/clock.js'
 import { claimsOf, SECRET } from '../support/tokens.js'
 import { people } from '../support/users.js'
 
-t.test('sets no cookie when nothing changed, and one when something did', async (t) => {
+t.test('a response sets no cookie when nothing changed, and one when something did', async (t) => {
   const { visit } = onePage(await buildSession())
   t.same(setCookies(await visit((session) => session.get('cart'))), [], 'a stranger who only looks')
   t.same(setCookies(await visit((session) => session.set('cart', 1))), ['session'])

@@ -147,7 +147,7 @@ t.test('the logout stands where its user cannot be loaded for the event', async 
   t.strictSame(lines, [])
 })
 
-t.test('on, once and off', async (t) => {
+t.test('on hears every event and once the first, in the order they were added, and off ends either', async (t) => {
   const { app, ann, visitor } = await watched()
   const calls: string[] = []
   const says = (name: string) => () => { calls.push(name) }

@@ -34,14 +34,14 @@ t.test('a user who comes back through remember-me is sent away too, and restored
   t.strictSame(setCookies(response), ['_remember', 'session'])
 })
 
-t.test('who is gone or not active is a stranger', async (t) => {
+t.test('a user who is gone or not active is a stranger to guardAnonymous', async (t) => {
   const users: Record<string, { id: string, isActive: boolean }> = { bob: { id: 'bob', isActive: false } }
   const app = await build({ userLoader: (id) => users[id] })
   app.get('/login', { onRequest: app.login.guardAnonymous() }, async () => 'form')
   for (const id of ['ann', 'bob']) t.match(await app.inject({ url: '/login', cookies: await app.login.cookiesFor({ id }) }), { statusCode: 200 }, id)
 })
 
-t.test('where it cannot be told who is there, the page is an error and the cookies stay', async (t) => {
+t.test('where guardAnonymous cannot tell who is there, the page is an error and the cookies stay', async (t) => {
   for (const userLoader of [() => { throw new Error('down') }, async () => { throw new Error('down') }]) {
     const app = await build({ userLoader })
     app.get('/login', { onRequest: app.login.guardAnonymous() }, async () => 'form')
@@ -52,7 +52,7 @@ t.test('where it cannot be told who is there, the page is an error and the cooki
   }
 })
 
-t.test('asks nobody who they are at a preflight, and repeats no method at the page it sends people to', async (t) => {
+t.test('guardAnonymous asks nobody who they are at a preflight, and repeats no method at the page it sends people to', async (t) => {
   const app = await build()
   const preHandler = app.login.guardAnonymous({ redirectUrl: '/home' })
   app.options('/login', { preHandler }, async () => 'go on')

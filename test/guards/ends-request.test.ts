@@ -79,7 +79,7 @@ for (const hook of HOOKS) {
     }
   })
 
-  t.test(`in ${hook}, nor when the client leaves while such a hook is under way`, async (t) => {
+  t.test(`in ${hook}, the handler does not run when the client leaves while an async hook is under way`, async (t) => {
     for (const denial of denials) {
       const { app, cookies, runs } = await behind(denial, hook)
       const left = new Promise<void>((resolve) => app.addHook('onSend', async (request) => {
@@ -101,7 +101,7 @@ for (const hook of HOOKS) {
   })
 }
 
-t.test('whoever may pass does, once', async (t) => {
+t.test('the handler runs once for whoever may pass, whatever async hooks follow', async (t) => {
   const passes: [who: Who, name: string, guard: (app: FastifyInstance) => GuardHook][] = [
     ['fresh', 'guard', (app) => app.login.guard()],
     ['stale', 'guard', (app) => app.login.guard()],

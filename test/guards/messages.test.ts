@@ -45,7 +45,7 @@ t.test('the login page and the refresh page say why people are there, once', asy
   t.strictSame(await told(t, app, '/members', { headers: { 'hx-request': 'true' } }), { message: ['Log in first'] }, 'htmx goes there too')
 })
 
-t.test('a text per request for strangers, a fixed one for those who are not fresh', async (t) => {
+t.test('a message may be a function of the request for strangers, and a fixed text for those who are not fresh', async (t) => {
   const app = await flashing({ loginMessage: (request) => `No ${request.url}`, refreshMessage: 'Prove it' })
   t.strictSame(await told(t, app, '/members?x=1'), { message: ['No /members?x=1'] })
   t.strictSame(await told(t, app, '/settings', { fresh: false }), { message: ['Prove it'] })
@@ -61,7 +61,7 @@ t.test('nothing is flashed by default, with a 401, or by an own handler', async 
   t.strictSame(await told(t, await flashing({ ...texts, unauthorizedHandler: () => 'own' }), '/members'), {})
 })
 
-t.test('beside a way back in the session', async (t) => {
+t.test('the message is shown once where the session holds a way back too, and the way back stays', async (t) => {
   const app = await flashing({ nextIn: 'session', loginMessage: 'Log in first' })
   app.post('/login', async (_request, reply) => reply.loginUser({ id: 'ann' }))
   const browser = new Browser(app)
@@ -70,7 +70,7 @@ t.test('beside a way back in the session', async (t) => {
   t.match(await browser.post('/login'), { headers: { location: '/members?page=2' } })
 })
 
-t.test('without @fastify/flash people are sent there all the same', async (t) => {
+t.test('without @fastify/flash people are sent to the login page all the same', async (t) => {
   let asked = 0
   const app = await build({ loginMessage: () => `${asked++}`, refreshMessage: 'Prove it' })
   app.get('/settings', { preHandler: app.login.guardFresh() }, async () => 'passed')

@@ -67,7 +67,7 @@ t.test('verify and verifyFresh throw where the guards would answer, and never re
   }
 })
 
-t.test('a login or something else', async (t) => {
+t.test('with "or" one of login and API key is enough, and who is logged in needs no key', async (t) => {
   const { get, calls } = await authApp()
   t.strictSame(await get('/or', 'fresh'), [200, 'ann'])
   t.strictSame(calls, [], 'who is logged in needs no key')
@@ -79,7 +79,7 @@ t.test('a login or something else', async (t) => {
   t.strictSame(await get('/or-all', 'fresh', { key: 'wrong' }), [200, 'ann'])
 })
 
-t.test('a login and something else', async (t) => {
+t.test('with "and" a login alone is not enough, and nothing after a missing login is asked', async (t) => {
   const { get, calls } = await authApp()
   t.strictSame(await get('/and', 'nobody', { id: 'bob' }), UNAUTHORIZED)
   t.strictSame(calls, [], 'what comes after is not asked')
@@ -92,7 +92,7 @@ t.test('a login and something else', async (t) => {
   t.strictSame(await get('/nested', 'fresh', { id: 'bob' }), [200, 'bob'])
 })
 
-t.test('they tell what the guards tell', async (t) => {
+t.test('verify and verifyFresh tell listeners what the guards tell', async (t) => {
   const { app, get } = await authApp()
   const told: [event: string, payload: object][] = []
   for (const event of ['unauthorized', 'needsRefresh'] satisfies (keyof LoginEvents)[]) {
@@ -106,7 +106,7 @@ t.test('they tell what the guards tell', async (t) => {
   ])
 })
 
-t.test('where it cannot be told who is there, they say so: neither a pass nor a 401, and the cookies stay', async (t) => {
+t.test('where it cannot be told who is there, verify and verifyFresh say so: neither a pass nor a 401, and the cookies stay', async (t) => {
   const failures: [failure: unknown, expected: [number, unknown]][] = [
     [new Error('down'), [500, 'down']],
     [Object.assign(new Error('down'), { statusCode: 503 }), [503, 'down']],
@@ -125,7 +125,7 @@ t.test('where it cannot be told who is there, they say so: neither a pass nor a 
   t.equal((await get('/bare', 'fresh'))[0], 500)
 })
 
-t.test('composed by hand they can be caught', async (t) => {
+t.test('what verify and verifyFresh throw can be caught by who calls them', async (t) => {
   const app = await build()
   for (const call of ['verify', 'verifyFresh'] as Call[]) {
     app.get(`/${call}`, async (request, reply) => {
@@ -141,7 +141,7 @@ t.test('composed by hand they can be caught', async (t) => {
   t.strictSame(await errors(stale), [null, 'FST_LOGIN_FRESH_REQUIRED'])
 })
 
-t.test('routes the guards leave open they leave open too', async (t) => {
+t.test('verify leaves open the routes that a guard leaves open', async (t) => {
   const app = await build()
   app.addHook('onRequest', app.login.verify)
   app.get('/login', async () => 'form')

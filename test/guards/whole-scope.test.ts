@@ -95,7 +95,7 @@ t.test('a login page whose URL has a query is that page only with its query; its
   await statuses(app, ['/members'], { method: 'POST' })
 })
 
-t.test('nothing but its path makes a login page', async (t) => {
+t.test('nothing but its path makes a page the login page', async (t) => {
   const app = await guarded({ options: { loginUrl: '/' } })
   t.strictSame(await statuses(app, ['/', '/?x=1', '/members', '//']), { '/': 200, '/?x=1': 200, '/members': 302, '//': 302 })
   for (const loginUrl of [null, 'https://accounts.example/login']) {
@@ -123,7 +123,7 @@ t.test('the login page of a guard is that guard\'s, and not another one\'s', asy
   t.strictSame(await statuses(none, ['/login']), { '/login': 401 })
 })
 
-t.test('OPTIONS is exempt: a browser asks so before it may send cookies', async (t) => {
+t.test('OPTIONS is exempt from guards: a browser asks so before it may send cookies', async (t) => {
   const app = await guarded({ fresh: true })
   app.options('/members', async () => 'go on')
   t.strictSame(await statuses(app, ['/members'], { method: 'OPTIONS' }), { '/members': 200 })
@@ -136,7 +136,7 @@ t.test('OPTIONS is exempt: a browser asks so before it may send cookies', async 
   t.strictSame(await statuses(bare, ['/members'], { method: 'OPTIONS' }), { '/members': 404 }, 'no route answers, and no guard either')
 })
 
-t.test('HEAD is guarded as GET is', async (t) => {
+t.test('a guarded route guards HEAD as it guards GET', async (t) => {
   const app = await build()
   app.get('/', { preHandler: app.login.guard() }, async () => 'passed')
   t.match(await app.inject({ method: 'HEAD', url: '/' }), { statusCode: 302, headers: { location: '/login?next=%2F' } })

@@ -69,14 +69,14 @@ t.test('what no guard stands before is left alone, and varies only where the log
   }
 })
 
-t.test('what the route says about caching stands', async (t) => {
+t.test('what a guarded route says about caching stands', async (t) => {
   const app = await pages()
   t.strictSame(await headersOf(app, '/cached', 'fresh'), [200, 'private, max-age=60', 'Cookie'])
   t.strictSame(await headersOf(app, '/cached', 'nobody'), [302, 'no-store', 'Cookie'], 'but its handler has to run for that')
   t.strictSame(await headersOf(app, '/uncached', 'fresh'), [200, '', 'Cookie'])
 })
 
-t.test('noStore: false, for the plugin or for a guard', async (t) => {
+t.test('noStore: false for the plugin or for a guard leaves caching alone', async (t) => {
   const app = await pages()
   t.strictSame(await headersOf(app, '/storable', 'fresh'), [200, undefined, 'Cookie'])
   t.strictSame(await headersOf(app, '/storable', 'nobody'), [302, undefined, 'Cookie'])
@@ -95,7 +95,7 @@ t.test('of several guards the one closest to the handler decides', async (t) => 
   t.strictSame(await headersOf(app, '/', 'fresh'), [200, undefined, 'Cookie'])
 })
 
-t.test('with a response that sets cookies too', async (t) => {
+t.test('a guarded response that sets cookies is not stored and varies by cookie', async (t) => {
   const app = await pages()
   const { _remember } = await app.login.cookiesFor({ id: 'ann' }, { remember: true })
   const response = await app.inject({ url: '/guarded', cookies: { _remember: _remember! } })

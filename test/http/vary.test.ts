@@ -21,9 +21,9 @@ t.test('Vary: Cookie where the login was asked for', async (t) => {
 
 const table: [string, string | string[], unknown][] = [
   ['another field is kept', 'Accept-Encoding', 'Accept-Encoding, Cookie'],
-  ['several are kept', 'Accept-Encoding, Origin', 'Accept-Encoding, Origin, Cookie'],
+  ['several fields are kept', 'Accept-Encoding, Origin', 'Accept-Encoding, Origin, Cookie'],
   ['ours is not doubled', 'Accept, Cookie', 'Accept, Cookie'],
-  ['however it is spelt', 'cookie,Accept', 'cookie,Accept'],
+  ['ours is not doubled however it is spelt', 'cookie,Accept', 'cookie,Accept'],
   ['a field that only begins so is another one', 'Cookie2', 'Cookie2, Cookie'],
   ['a star says it all', '*', '*'],
   ['a list of fields', ['Accept', 'Origin'], 'Accept,Origin, Cookie']

@@ -71,7 +71,7 @@ t.test('a guarded socket opens for users and answers 401 to strangers, never a r
   t.match(await talk(app, '/fresh', { cookies: { session: stale } }), { status: 401, code: 'FST_LOGIN_FRESH_REQUIRED', location: undefined })
 })
 
-t.test('through injectWS too', async (t) => {
+t.test('a guarded socket answers injectWS as it answers a browser', async (t) => {
   const { app } = await chat()
   await app.ready()
   t.teardown(() => app.close())

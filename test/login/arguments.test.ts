@@ -59,7 +59,7 @@ t.test('misspelt options and wrong values are refused by name', async (t) => {
   })
 })
 
-t.test('the other scopes of logout need a store', async (t) => {
+t.test('logoutUser without a store takes no scope but "this"', async (t) => {
   await refuses(t, 'FST_LOGIN_STORE_REQUIRED', 500, {
     others: (reply) => reply.logoutUser({ scope: 'others' }),
     everywhere: (reply) => reply.logoutUser({ scope: 'everywhere' })

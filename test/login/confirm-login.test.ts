@@ -8,7 +8,7 @@ import { claimsOf } from '../support/tokens.js'
 
 const now = START / 1000
 
-t.test('makes a login fresh again: same sid, same session, new time', async (t) => {
+t.test('confirming makes a login fresh again: same sid, same session, new time', async (t) => {
   const { user, clock, visitor } = await site({ session: { idleSeconds: DAY } })
   const ann = visitor()
   await ann.signIn(user('ann'), { fresh: false })
@@ -48,7 +48,7 @@ t.test('a restored login becomes fresh by confirming, and stays remembered as it
   t.match(await ann.who(), { kind: 'stale', authTime: now })
 })
 
-t.test('restores and confirms in one request', async (t) => {
+t.test('a login can be restored and confirmed in one request', async (t) => {
   const { user, visitor } = await site()
   const ann = visitor()
   await ann.signIn(user('ann'), { remember: 9 })
@@ -57,7 +57,7 @@ t.test('restores and confirms in one request', async (t) => {
   t.match(await ann.who(), { kind: 'fresh' })
 })
 
-t.test('without a login it throws 401 and leaves nothing behind', async (t) => {
+t.test('confirming without a login throws 401 and leaves nothing behind', async (t) => {
   const machine = { id: 'machine' }
   const { app, user, byId, visitor } = await site({ requestLoader: (request) => 'x-key' in request.headers ? machine : null })
   const gone = visitor()
@@ -78,7 +78,7 @@ t.test('without a login it throws 401 and leaves nothing behind', async (t) => {
   t.strictSame(heard, [])
 })
 
-t.test('confirms nobody else, and no one who may not be logged in', async (t) => {
+t.test('confirming is for the user of the login only, and for nobody who may not be logged in', async (t) => {
   const { user, visitor } = await site()
   const ann = visitor()
   await ann.signIn(user('ann'), { fresh: false })
@@ -98,7 +98,7 @@ t.test('confirms nobody else, and no one who may not be logged in', async (t) =>
   t.match(await ann.who(), { user: 'ann', kind: 'stale' })
 })
 
-t.test('the login stands confirmed when the handler throws after it', async (t) => {
+t.test('a confirmed login stands when the handler throws after it', async (t) => {
   const { user, visitor } = await site()
   const ann = visitor()
   await ann.signIn(user('ann'), { fresh: false })

@@ -47,7 +47,7 @@ t.test('minted cookies pass guards with inject, protection and stamp included', 
   t.equal(await inject('/members', {}, { 'user-agent': 'Firefox' }), 302)
 })
 
-t.test('authTime, data and remember arrive', async (t) => {
+t.test('minted cookies carry the authTime, data and remember asked for', async (t) => {
   const { app, user, clock, visitor } = await site({}, [ann])
   app.get('/recent', { preHandler: app.login.guardFresh({ maxAgeSeconds: 60 }) }, async () => 'recent')
   const browser = visitor()
@@ -78,7 +78,7 @@ t.test('minting is no login: nothing is told, and the user object is not touched
   t.equal(claimsOf(session).uid, 0)
 })
 
-t.test('mistakes are refused by name', async (t) => {
+t.test('minting refuses misspelt and wrong arguments by name', async (t) => {
   const { app } = await site()
   const user = { id: 'ann' } as LoginUser
   const cases: [() => Promise<unknown>, string][] = [

@@ -93,7 +93,7 @@ t.test('fresh: false signs in for everything but what needs a fresh login', asyn
   t.match(await ann.get('/fresh'), { statusCode: 302 })
 })
 
-t.test('redirects to the first target that was given, with the status asked for', async (t) => {
+t.test('a login redirects to the first target that was given, with the status asked for', async (t) => {
   const { app, user, visitor } = await site({ nextParam: 'back', nextIn: 'session', allowedOrigins: ['https://shop.example'] })
   app.post('/from', async (request, reply) => reply.loginUser(user('ann'), request.body as object))
   const cases: [string, object, string, number][] = [
@@ -124,7 +124,7 @@ t.test('redirects to the first target that was given, with the status asked for'
   t.match(await waiting.post('/from?back=/query', {}), { headers: { location: '/query' } }, 'behind the query')
 })
 
-t.test('with redirectUrl: false the handler goes on at once and answers itself', async (t) => {
+t.test('after a login with redirectUrl: false the handler goes on at once and answers itself', async (t) => {
   const { user, visitor } = await site()
   const ann = visitor()
   const response = await ann.can(async (request, reply) => {
@@ -139,7 +139,7 @@ t.test('with redirectUrl: false the handler goes on at once and answers itself',
   t.match(await ann.who(), { user: 'ann' })
 })
 
-t.test('with a redirect the promise settles when the answer is out', async (t) => {
+t.test('the promise of a login that redirects settles when the answer is out', async (t) => {
   const { app, user, visitor } = await site()
   app.addHook('onSend', async () => { await new Promise((resolve) => setImmediate(resolve)) })
   const response = await visitor().does(async (_request, reply) => {

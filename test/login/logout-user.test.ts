@@ -8,7 +8,7 @@ import { claimsOf, forge, OTHER_SECRET } from '../support/tokens.js'
 
 const BOTH_CLEARED = ['-_remember', '-session']
 
-t.test('stays signed out after logout with remember-me, on a route without guard and with no user loaded', async (t) => {
+t.test('a remembered user stays signed out after logout, on a route without guard and with no user loaded', async (t) => {
   const { user, loads, visitor } = await site()
   const ann = visitor()
   await ann.signIn(user('ann'), { remember: true })
@@ -31,7 +31,7 @@ t.test('logout after the session has expired ends what is remembered', async (t)
   t.strictSame([heard.at(-1)!.event, told], ['logout', { user: user('ann'), userId: 'ann', sid, scope: 'this' }])
 })
 
-t.test('both cookies are cleared whatever came with the request', async (t) => {
+t.test('logout clears both cookies whatever came with the request', async (t) => {
   const { user, visitor } = await site()
   const ann = visitor()
   await ann.signIn(user('ann'), { remember: 3 })
@@ -64,7 +64,7 @@ function attributes (response: LightMyRequestResponse): object {
   return Object.fromEntries(response.cookies.map(({ name, value, maxAge, expires, ...rest }) => [name, rest]))
 }
 
-t.test('the cookies are cleared with the attributes they were set with', async (t) => {
+t.test('logout clears the cookies with the attributes they were set with', async (t) => {
   const { user, visitor } = await site({
     cookie: { domain: 'example.org', secure: true, partitioned: true, priority: 'high' },
     session: { cookie: { path: '/app', sameSite: 'strict' } },

@@ -27,7 +27,7 @@ for (const [name, word, expected] of table) {
   })
 }
 
-t.test('where nothing is known nothing is near', (t) => {
+t.test('where no word is known none is near', (t) => {
   t.equal(nearest('secret', []), undefined)
   t.end()
 })

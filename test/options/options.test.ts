@@ -170,7 +170,7 @@ for (const { plugin, under, table } of TABLES) {
 
 const secretRule = `secret must be a string or Buffer of at least 32 bytes, or a list of these. Make one with: ${SECRET_COMMAND}`
 
-t.test('the message says what is expected, what arrived, and the nearest mode', async (t) => {
+t.test('the message about a wrong option says what is expected, what arrived, and the nearest mode', async (t) => {
   const table: [Plugin, object, string][] = [
     ['fastifyLogin', { sessionProtection: 'Strong' }, 'sessionProtection must be one of false, "basic", "strong", got "Strong", did you mean "strong"?'],
     ['fastifyLogin', { nextIn: 'cookie' }, 'nextIn must be one of "query", "session", got "cookie"'],
@@ -222,7 +222,7 @@ t.test('an option of another plugin gets one warning with its name, never its va
   }
 })
 
-t.test('the options of register() itself say nothing to us', async (t) => {
+t.test('the options of register() itself get no warning', async (t) => {
   for (const plugin of ['jwtSession', 'fastifyLogin'] as const) {
     const log = captureLog()
     t.equal(await register(plugin, { prefix: '/api', logLevel: 'info', logSerializers: {} }, Fastify({ logger: log.logger })), null)
@@ -243,7 +243,7 @@ t.test('an option that is undefined was not given', async (t) => {
   }), null)
 })
 
-t.test('every right value is accepted', async (t) => {
+t.test('every right value of an option is accepted', async (t) => {
   const table: FastifyLoginOptions[] = [
     { loginUrl: null, refreshUrl: '/again?why=stale', publicOrigin: 'https://shop.example', allowedOrigins: [] },
     { loginUrl: 'https://sso.example/in?app=shop', allowedOrigins: ['http://a.example:8080', 'HTTPS://B.example'] },

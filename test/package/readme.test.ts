@@ -86,7 +86,7 @@ t.test('the first example runs as it is, and answers as the README shows', async
   })
 })
 
-t.test('every other example type-checks', async (t) => {
+t.test('every other example of the README type-checks', async (t) => {
   const files = Object.fromEntries([first, ...others].map((text, index) => [`example-${index}.ts`, `${text}\nexport {}\n`]))
   const dir = t.testdir({ ...files, 'given.d.ts': GIVEN })
   const { options } = ts.parseJsonConfigFileContent(ts.readConfigFile('tsconfig.json', ts.sys.readFile).config, ts.sys, process.cwd())
@@ -106,7 +106,7 @@ t.test('the examples in the folder type-check', async (t) => {
   t.strictSame(ts.getPreEmitDiagnostics(program).map(({ messageText }) => ts.flattenDiagnosticMessageText(messageText, '\n')), [])
 })
 
-t.test('every error has a line that says how to solve it', async (t) => {
+t.test('every error has a line in the README that says how to solve it', async (t) => {
   const codes = [...readFileSync('src/errors.ts', 'utf8').matchAll(/FST_LOGIN_\w+/g)].map(([code]) => code)
   t.ok(codes.length > 10)
   const rows = readme.split('\n').filter((line) => line.startsWith('| `FST_LOGIN_'))
@@ -114,7 +114,7 @@ t.test('every error has a line that says how to solve it', async (t) => {
   for (const row of rows) t.equal(row.split(' | ').length, 4, row)
 })
 
-t.test('every option and every public member has its place', async (t) => {
+t.test('every option and every public member has its place in the README', async (t) => {
   const files = ['fastify', 'options/options', 'options/arguments', 'session/proxy']
   const text = files.map((file) => readFileSync(`src/${file}.ts`, 'utf8')).join('\n')
   const source = ts.createSourceFile('types.ts', text, ts.ScriptTarget.ESNext, true)
@@ -160,7 +160,7 @@ t.test('every public name of Flask-Login and microdot is told what it is here', 
   t.strictSame(PREDECESSORS.filter((name) => !new RegExp(`\\b${name}\\b`).test(old)), [])
 })
 
-t.test('links lead somewhere', async (t) => {
+t.test('the links of the README lead somewhere', async (t) => {
   const anchors = [...readme.matchAll(/^#+ (.*)$/gm)].map(([, title]) => title!.toLowerCase().replace(/[^\w -]/g, '').replaceAll(' ', '-'))
   for (const [, anchor] of readme.matchAll(/\]\(#([^)]+)\)/g)) t.ok(anchors.includes(anchor!), `#${anchor}`)
   for (const [, file] of readme.matchAll(/\]\(((?!#|https?:)[^)]+)\)/g)) t.ok(ts.sys.fileExists(file!), file!)

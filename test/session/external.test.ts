@@ -214,7 +214,7 @@ overEach('logout after their session was ended in the same request', async (t, c
   t.match(await browser.who(), { user: null })
 })
 
-t.test('start-up says what is missing, or in the way', async (t) => {
+t.test('with an external session start-up says what is missing, or in the way', async (t) => {
   const options: FastifyLoginOptions = { secret: SECRET, userLoader: () => null }
   const bare = Fastify()
   await t.rejects(async () => bare.register(fastifyLogin, { ...options, session: 'external' }),
@@ -226,7 +226,7 @@ t.test('start-up says what is missing, or in the way', async (t) => {
   }
 })
 
-t.test('minting is left to the other plugin', async (t) => {
+t.test('with an external session cookiesFor is left to the other plugin', async (t) => {
   const { app, ann } = await external('@fastify/secure-session')
   await t.rejects(app.login.cookiesFor(ann), { code: 'FST_LOGIN_INVALID_OPTIONS', message: /other plugin/ })
 })

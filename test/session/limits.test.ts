@@ -34,7 +34,7 @@ t.test('the token says when it ends: idle or absolute limit, whichever comes fir
   t.match(claimsOf(token()), { iat: born + 3399, born, exp: born + ABSOLUTE })
 })
 
-t.test('the defaults are a day without requests and thirty days altogether', async (t) => {
+t.test('by default a session ends after a day without requests, and after thirty days altogether', async (t) => {
   const clock = new Clock()
   const { visit, browser } = onePage(await buildSession({ clock: clock.read }))
   await visit((session) => session.set('cart', 1))

@@ -9,7 +9,7 @@ import { claimsOf, OTHER_SECRET, SECRET } from '../support/tokens.js'
 const HOME = { 'user-agent': 'Browser at home' }
 const AWAY = { 'user-agent': 'Another machine' }
 
-t.test('basic: another fingerprint makes the login stale, once, and values and remember cookie stay', async (t) => {
+t.test('with basic protection another fingerprint makes the login stale, once, and values and remember cookie stay', async (t) => {
   const { app, user, visitor } = await site({ sessionProtection: 'basic' })
   const ann = visitor()
   await ann.signIn(user('ann'), { remember: 5 }, HOME)
@@ -28,7 +28,7 @@ t.test('basic: another fingerprint makes the login stale, once, and values and r
   t.match(await ann.who(AWAY), { kind: 'fresh' })
 })
 
-t.test('strong: another fingerprint ends the login and what is remembered, and values stay', async (t) => {
+t.test('with strong protection another fingerprint ends the login and what is remembered, and values stay', async (t) => {
   const { app, user, visitor } = await site({ sessionProtection: 'strong' })
   const ann = visitor()
   await ann.signIn(user('ann'), { remember: 5 }, HOME)
@@ -42,7 +42,7 @@ t.test('strong: another fingerprint ends the login and what is remembered, and v
   t.strictSame(heard.map(({ event }) => event), ['protect', 'unauthorized'])
 })
 
-t.test('false, the default: nothing is compared or kept', async (t) => {
+t.test('with sessionProtection false, the default, nothing is compared or kept', async (t) => {
   const never = () => { throw new Error('asked') }
   const { app, user, visitor } = await site({ sessionProtection: false, fingerprint: never })
   const heard = listen(app.login)
@@ -149,7 +149,7 @@ t.test('a fingerprint under an older secret counts, and is renewed with the next
   t.match(await late.who(AWAY), { user: null })
 })
 
-t.test('once the option is on, logins from before count as changed', async (t) => {
+t.test('once sessionProtection is on, logins from before count as changed', async (t) => {
   for (const [sessionProtection, expected] of [['basic', { user: 'ann', kind: 'stale' }], ['strong', { user: null }]] as const) {
     const before = await site()
     const { app, visitor } = await site({ clock: before.clock.read, sessionProtection })

@@ -40,7 +40,7 @@ t.test('data() is a copy of the keys: adding to it changes nothing', async (t) =
   t.same(setCookies(await visit((session) => { session.data().more = 2 })), [])
 })
 
-t.test('the values are also there property style', async (t) => {
+t.test('the values of a session are also there property style', async (t) => {
   const { visit } = await start()
   await visit((session) => {
     const values = session as unknown as Record<string, unknown>

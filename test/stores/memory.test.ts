@@ -7,13 +7,13 @@ import { storeContract } from './contract.js'
 
 storeContract(t, () => memoryStore())
 
-t.test('stores share nothing', async (t) => {
+t.test('two memory stores share nothing', async (t) => {
   const record = newRecord('ann')
   await create(memoryStore(), record)
   t.strictSame(await memoryStore().list(ownerOf('ann'), NOW), [])
 })
 
-t.test('what has expired leaves the memory at the next call, whichever that is', async (t) => {
+t.test('a record that has expired leaves the memory at the next call, whichever that is', async (t) => {
   setFlagsFromString('--expose-gc')
   const collect = runInNewContext('gc') as () => void
   const megabytes = () => {
@@ -36,7 +36,7 @@ t.test('what has expired leaves the memory at the next call, whichever that is',
   }
 })
 
-t.test('nothing in it keeps the process alive', async (t) => {
+t.test('nothing in a memory store keeps the process alive', async (t) => {
   const active = () => process.getActiveResourcesInfo().filter((name) => name === 'Timeout' || name === 'Immediate').length
   const before = active()
   const store = memoryStore()

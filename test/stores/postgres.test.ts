@@ -11,7 +11,7 @@ t.test('on PostgreSQL', { skip: await isThere('PostgreSQL') ? false : 'no Postgr
 
   sqlCases(t, database)
 
-  t.test('both look-ups use an index', async (t) => {
+  t.test('on PostgreSQL both look-ups use an index', async (t) => {
     const { store, table } = await newStore(t, database)
     const client = await pool.connect()
     try {

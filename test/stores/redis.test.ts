@@ -35,14 +35,14 @@ t.test('over node-redis', { skip }, async (t) => {
   storeContract(t, () => redisStore(nodeRedis, { prefix }))
 })
 
-t.test('both clients read what the other wrote', { skip }, async (t) => {
+t.test('ioredis and node-redis each read what the other wrote', { skip }, async (t) => {
   const { ioredis, nodeRedis, prefix } = await connect(t)
   const record = newRecord(newUser(), { userAgent: 'é🦊/' })
   await create(redisStore(ioredis, { prefix }), record)
   t.strictSame(await redisStore(nodeRedis, { prefix }).list(record, NOW), [record])
 })
 
-t.test('every method is one command, with one key', { skip }, async (t) => {
+t.test('every method of a Redis store is one command, with one key', { skip }, async (t) => {
   const { ioredis, nodeRedis, prefix } = await connect(t)
   const sent: string[][] = []
   const overIoredis: IoredisClient = {

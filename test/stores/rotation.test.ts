@@ -139,7 +139,7 @@ const thefts: { [name: string]: (hands: { honest: Browser, thief: Browser, wait:
   }
 }
 
-t.test('anything else is reuse: the user\'s remembered logins end, and nobody else\'s', async (t) => {
+t.test('a remember token that was left behind is reuse: the user\'s remembered logins end, and nobody else\'s', async (t) => {
   for (const [name, steal] of Object.entries(thefts)) {
     const { user, visitor, ann, copyOf, clock, told, heard, sids } = await remembered({ session: {} })
     const [phone, tv, bobs] = [visitor(), visitor(), visitor()]
@@ -195,7 +195,7 @@ t.test('a remember cookie with a token that never was, or with none, is reuse', 
   }
 })
 
-t.test('who was ended is refused with any token, and that is no reuse', async (t) => {
+t.test('a login that was ended is refused with any token, and that is no reuse', async (t) => {
   const { app, ann, copyOf, told } = await remembered()
   const copy = copyOf(ann)
   await visit(ann)
@@ -280,7 +280,7 @@ t.test('a WebSocket identifies its user by the remember cookie, and leaves that 
   t.strictSame(new Set(told().map(({ event }) => event)), new Set(['restore']))
 })
 
-t.test('reuse is found out on a WebSocket too', async (t) => {
+t.test('reuse of a remember token is found out on a WebSocket', async (t) => {
   const { app, ann, copyOf, clock, user, told, sids } = await remembered({}, 10, socketPage)
   const thief = copyOf(ann)
   const sid = sidOf(ann, '_remember')
@@ -344,7 +344,7 @@ t.test('with renew: false a restore brings another token, and no more time', asy
   t.strictSame(await app.login.list('ann'), [])
 })
 
-t.test('restores go on up to maxDays after the login', async (t) => {
+t.test('a remembered login is restored up to maxDays after the login', async (t) => {
   const { app, ann, clock, told } = await remembered({ remember: { maxDays: 15, days: 10 } }, true)
   for (const [day, end] of [[4, 14], [8, 15], [14, 15]] as const) {
     clock.now = START + day * DAY * 1000

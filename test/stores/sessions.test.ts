@@ -277,7 +277,7 @@ t.test('the user is looked for after the record, and without the user the record
   t.strictSame(loads, [], 'nobody is loaded for a login that has ended')
 })
 
-t.test('strong protection ends the record too', async (t) => {
+t.test('strong protection ends the record with the login', async (t) => {
   const { user, visitor, copyOf, sids, told } = await siteOverStore({ sessionProtection: 'strong' })
   const ann = visitor()
   await ann.signIn(user('ann'), { remember: true }, { 'user-agent': 'Firefox' })

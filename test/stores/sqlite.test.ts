@@ -24,7 +24,7 @@ t.test('in a file that two connections share', async (t) => {
   t.teardown(() => { one.db.close(); other.db.close() })
   sqlCases(t, { dialect: 'sqlite', query: async (text, params) => (Math.random() < 0.5 ? one : other).query(text, params) })
 
-  t.test('what one wrote, the other reads', async (t) => {
+  t.test('what one connection wrote, the other reads', async (t) => {
     const { store, table } = await newStore(t, one)
     const record = newRecord(newUser())
     await store.create(record, { digest: null, maxLogins: null, now: NOW })
@@ -32,7 +32,7 @@ t.test('in a file that two connections share', async (t) => {
   })
 })
 
-t.test('both look-ups use an index', async (t) => {
+t.test('on SQLite both look-ups use an index', async (t) => {
   const database = open(':memory:')
   const table = 'devices'
   await sqlStore({ ...database, table }).createTable()

@@ -22,7 +22,7 @@ async function open (secret: Secret, session: string | undefined, act = (_cart: 
 
 const accepts = async (secret: Secret, token: string | undefined) => (await open(secret, token)).cart !== null
 
-t.test('the first secret signs', async (t) => {
+t.test('of several secrets the first signs', async (t) => {
   const { token } = await open([OTHER_SECRET, SECRET], undefined, () => 1)
   t.ok(await accepts(OTHER_SECRET, token))
   t.notOk(await accepts(SECRET, token))
@@ -35,7 +35,7 @@ t.test('a token signed with an old secret is accepted, and nothing is written fo
   }
 })
 
-t.test('the next write signs with the new secret, and keeps values and birth', async (t) => {
+t.test('the next write of a session signs with the new secret, and keeps values and birth', async (t) => {
   const { token } = await open(OLDEST, undefined, () => 1)
   clock.advance(10)
   const { token: rewritten } = await open([SECRET, OTHER_SECRET, OLDEST], token, () => 2)
@@ -44,7 +44,7 @@ t.test('the next write signs with the new secret, and keeps values and birth', a
   t.notOk(await accepts([OTHER_SECRET, OLDEST], rewritten))
 })
 
-t.test('a renewal signs with the new secret', async (t) => {
+t.test('the renewal of a session signs with the new secret', async (t) => {
   const { token } = await open(SECRET, undefined, () => 1)
   clock.advance(501)
   const { token: renewed, cookies } = await open([OTHER_SECRET, SECRET], token)

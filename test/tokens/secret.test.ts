@@ -47,7 +47,7 @@ t.test('a short secret is answered with the command that makes a good one', asyn
   }
 })
 
-t.test('the command makes a secret that is accepted', async (t) => {
+t.test('the command in the error message makes a secret that is accepted', async (t) => {
   const secret = execFileSync('sh', ['-c', COMMAND], { env: { ...process.env, NODE_OPTIONS: '' } }).toString().trim()
   t.same((await refusals({ secret })).errors, [null, null])
 })

@@ -22,7 +22,7 @@ t.test('what was signed is read back, with the cookie it counts in', (t) => {
   t.end()
 })
 
-t.test('a number stays a number and a string a string', (t) => {
+t.test('a user id that is a number stays a number, and one that is a string a string', (t) => {
   const tokens = session()
   for (const uid of [0, 7, '7', '0', -1, 1.5]) {
     const reading = tokens.read(tokens.sign({ ...times, uid, sid: 's', auth_time: 1 }), now)
@@ -89,7 +89,7 @@ t.test('a token ends when it says, or when the limit says that came since', (t) 
   t.end()
 })
 
-t.test('what is handed out is frozen', (t) => {
+t.test('claims that are handed out are frozen', (t) => {
   const tokens = session()
   const token = tokens.sign({ ...times, uid: 'ann', sid: 's', auth_time: 1 })
   for (let time = 0; time < 3; time++) {
@@ -155,7 +155,7 @@ t.test('as many browsers as there is room for, coming in turn, are all known fro
   t.end()
 })
 
-t.test('a cache for few knows those few', (t) => {
+t.test('a cache for few tokens knows those few', (t) => {
   const tokens = session({ cacheSize: 1 })
   const [a, b] = ['a', 'b'].map((name) => tokens.sign({ ...times, data: { name } })) as [string, string]
   tokens.read(a, now)
@@ -166,14 +166,14 @@ t.test('a cache for few knows those few', (t) => {
   t.end()
 })
 
-t.test('a size beyond all memory does not reserve it', (t) => {
+t.test('a cache size beyond all memory reserves none', (t) => {
   const tokens = session({ cacheSize: Number.MAX_SAFE_INTEGER })
   const token = tokens.sign(times)
   t.equal(learn(tokens, token), tokens.read(token, now))
   t.end()
 })
 
-t.test('tokens that failed never enter, and push nobody out', (t) => {
+t.test('tokens that failed never enter the cache, and push nobody out', (t) => {
   const tokens = session()
   const good = ['a', 'b', 'c'].map((name) => tokens.sign({ ...times, data: { name } }))
   const readings = good.map((token) => learn(tokens, token))
@@ -226,7 +226,7 @@ t.test('another payload before a signature that is known as verified is refused'
   t.end()
 })
 
-t.test('a token that was expired when it came does not enter', (t) => {
+t.test('a token that was expired when it came does not enter the cache', (t) => {
   const tokens = session()
   const late = tokens.sign({ ...times, exp: seconds })
   for (let time = 0; time < 3; time++) t.same(tokens.read(late, now), { kind: 'invalid', reason: 'expired' })
@@ -236,7 +236,7 @@ t.test('a token that was expired when it came does not enter', (t) => {
   t.end()
 })
 
-t.test('size 0 turns the cache off', (t) => {
+t.test('cache size 0 turns the cache off', (t) => {
   const tokens = session({ cacheSize: 0 })
   const token = tokens.sign(times)
   t.not(learn(tokens, token), tokens.read(token, now))

@@ -44,7 +44,7 @@ t.test('a user who becomes inactive is anonymous from then on, in session and re
   }
 })
 
-t.test('a getter counts as well', async (t) => {
+t.test('an isActive that is a getter counts as a property does', async (t) => {
   const { user, visitor } = await site()
   class Account {
     id = 'ann'

@@ -44,7 +44,7 @@ t.test('a key is a user, at guards too, and no cookie is touched', async (t) => 
   }
 })
 
-t.test('it is the only way in where there is no userLoader, and then no cookie is', async (t) => {
+t.test('where there is no userLoader, a key is the only way in and no cookie is one', async (t) => {
   const { app } = await keyed({ userLoader: undefined })
   t.strictSame((await app.inject({ url: '/guarded', headers: KEY })).json(), KIM)
   const cookies = await app.login.cookiesFor({ id: 'ann' }, { remember: true })
@@ -60,7 +60,7 @@ t.test('a key is asked for only when no cookie gives a user', async (t) => {
   t.strictSame(asked, [])
 })
 
-t.test('cookies that give no user do not stop it, and are cleared', async (t) => {
+t.test('cookies that give no user do not keep a key out, and are cleared', async (t) => {
   const { byId, userLoader } = people({ id: 'ann', name: 'Ann' }, { id: 'bob', name: 'Bob', isActive: false })
   const { app } = await keyed({ userLoader, userStamp: (user) => (user as { name: string }).name })
   const annHad = await app.login.cookiesFor(byId.get('ann') as object, { remember: true })

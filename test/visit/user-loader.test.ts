@@ -143,7 +143,7 @@ t.test('the loader runs once per request, whoever asks and however often', async
   }
 })
 
-t.test('nor is a loader asked when nobody is there, or for a route that never asks', async (t) => {
+t.test('the loader is not asked when nobody is there, nor for a route that never asks', async (t) => {
   const { app, calls } = await counting()
   for (const url of ['/guarded', '/asks', '/insists', '/open']) await app.inject(url)
   await app.inject({ url: '/asks', cookies: { session: 'garbage', _remember: 'garbage' } })

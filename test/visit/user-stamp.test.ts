@@ -153,7 +153,7 @@ t.test('a stamp under an older secret counts, and is renewed with the next write
   t.strictSame(setCookies(await ann.get('/members')), BOTH_CLEARED)
 })
 
-t.test('once the option is on, logins from before count as changed', async (t) => {
+t.test('once userStamp is there, logins from before count as changed', async (t) => {
   const { byId, userLoader } = people(...accounts())
   const before = await site({ userLoader })
   const { visitor } = await site({ clock: before.clock.read, userLoader, userStamp })
@@ -167,7 +167,7 @@ t.test('once the option is on, logins from before count as changed', async (t) =
   t.match(await ann.who(), { user: 'ann', authTime: START / 1000 })
 })
 
-t.test('once the option is off again, stamps are ignored and go with the next login state that is written', async (t) => {
+t.test('once userStamp is gone again, stamps are ignored and go with the next login state that is written', async (t) => {
   const { byId, userLoader } = people(...accounts())
   const before = await site({ userLoader, userStamp })
   const { visitor } = await site({ clock: before.clock.read, userLoader })

@@ -27,7 +27,7 @@ t.setTimeout(120_000)
 t.test('the example, driven over HTTP', async (t) => {
   const { address, output } = await start(t, 'examples/basic.ts', env)
 
-  t.test('says where it is and how to sign in', async (t) => {
+  t.test('the example says where it listens', async (t) => {
     t.match(output(), /^Listening at http:\/\/\S+:\d+\n/)
     await t.resolves(fetch(address))
   })
@@ -82,7 +82,7 @@ t.test('the example, driven over HTTP', async (t) => {
     expect(t, await browser.send('/dashboard'), { status: 302, location: '/login?next=%2Fdashboard' })
     expect(t, await browser.send('/'), { status: 200, text: 'You are not signed in.' })
 
-    await t.test('the back door is closed', async (t) => {
+    await t.test('after the logout the browser brings nothing, and a copy of its remember cookie gives no fresh login', async (t) => {
       // Whoever closes and opens the browser now brings nothing: logout took the remember cookie along.
       browser.close()
       expect(t, await browser.send('/settings'), { status: 302, location: '/login?next=%2Fsettings' })
@@ -120,7 +120,7 @@ t.test('the example, driven over HTTP', async (t) => {
     await browser.submit('/settings', { name: 'Ben & Co.' })
   })
 
-  t.test('a foreign next is not followed', async (t) => {
+  t.test('the example follows no next that leads away', async (t) => {
     for (const next of ['//evil.example', '/\\evil.example', 'https://evil.example/', '/login', '']) {
       t.match(await new Browser(address).submit('/login', { ...right, next }), { status: 302, location: '/dashboard' }, JSON.stringify(next))
     }

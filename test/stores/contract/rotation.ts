@@ -51,7 +51,7 @@ export const rotation: Part = (t, store) => {
     t.equal(await present('first', 'never', DAY + GRACE + 0.001), 'reuse')
   })
 
-  t.test('the 16 latest of these are kept, no more', async (t) => {
+  t.test('of the tokens replaced before the previous one, the 16 latest restore within the grace', async (t) => {
     for (const [age, verdict] of [[16, 'grace'], [17, 'reuse']] as const) {
       const { present } = await remembered(store, '0')
       for (let i = 0; i < 20; i++) t.equal(await present(String(i), String(i + 1), 1), 'rotated')
