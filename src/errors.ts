@@ -14,18 +14,22 @@ export const SecretTooShortError = createError('FST_LOGIN_SECRET_TOO_SHORT',
   `each secret needs at least %d bytes, got %d. Make one with: ${SECRET_COMMAND}`, 500, TypeError)
 
 export const UnauthorizedError = createError('FST_LOGIN_UNAUTHORIZED', 'This needs a login', 401)
-export const FreshRequiredError = createError('FST_LOGIN_FRESH_REQUIRED', 'This needs a fresh login: sign in again', 401)
+export const FreshRequiredError = createError('FST_LOGIN_FRESH_REQUIRED',
+  'This needs a fresh login: sign in again', 401)
 export const ForbiddenError = createError('FST_LOGIN_FORBIDDEN', 'This user may not do this', 403)
-export const InactiveUserError = createError('FST_LOGIN_INACTIVE_USER', 'This user is not active and cannot be logged in', 403)
+export const InactiveUserError = createError('FST_LOGIN_INACTIVE_USER',
+  'This user is not active and cannot be logged in', 403)
 export const CrossOriginError = createError('FST_LOGIN_CROSS_ORIGIN',
   'A page of another origin opened this connection; list the origin in allowedOrigins, or set publicOrigin', 403)
 
 export const UserWithoutIdError = createError('FST_LOGIN_USER_WITHOUT_ID',
   '%s needs a user whose id is a finite number or a string that is not empty, got %s', 500, TypeError)
 export const InvalidUserError = createError('FST_LOGIN_INVALID_USER',
-  'user.isActive must be true, false or undefined, got %s; whether this user may be logged in cannot be told', 500, TypeError)
+  'user.isActive must be true, false or undefined, got %s; whether this user may be logged in cannot be told',
+  500, TypeError)
 export const InvalidRememberError = createError('FST_LOGIN_INVALID_REMEMBER',
-  'remember must be true, false or a whole number of days from 1 to %d, got %s; turn form values into one of these first',
+  'remember must be true, false or a whole number of days from 1 to %d, got %s; ' +
+  'turn form values into one of these first',
   500, TypeError)
 export const UserNotLoadedError = createError('FST_LOGIN_USER_NOT_LOADED',
   '%s was read before the user was loaded. %s', 500)

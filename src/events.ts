@@ -16,7 +16,11 @@ export interface LoginEvents {
   login: UserEvent & { remembered: boolean }
   /** `logoutUser` ended a login; `user` is `null` where it could not be loaded. */
   logout: {
-    request: FastifyRequest, user: LoginUser | null, userId: UserId, sid: string, scope: 'this' | 'others' | 'everywhere'
+    request: FastifyRequest
+    user: LoginUser | null
+    userId: UserId
+    sid: string
+    scope: 'this' | 'others' | 'everywhere'
   }
   /** A remember cookie brought somebody back. */
   restore: UserEvent
@@ -51,7 +55,8 @@ export interface Events {
 export function createEvents (log: FastifyBaseLogger): Events {
   const emitter = new EventEmitter()
   const channelOf = (event: string) => channel(`fastify-login:${event}`)
-  const failed = (event: string) => (error: unknown) => log.error({ err: error, event }, 'a listener of fastify-login failed')
+  const failed = (event: string) => (error: unknown) =>
+    log.error({ err: error, event }, 'a listener of fastify-login failed')
 
   return {
     on: (event, listener) => { emitter.on(event, listener) },

@@ -118,12 +118,16 @@ function decorateReply (fastify: FastifyInstance, visits: PerRequest<Visit>): vo
       return untouchedOnFailure(visit, () => act(visit, this, ...rest))
     }
   }
-  fastify.decorateReply('loginUser', verb<[LoginUser, LoginUserOptions?], unknown>(loginUser) as FastifyReply['loginUser'])
+  // Typed as resolving to nothing: it resolves to a reply, which is thenable.
+  const signIn = verb<[LoginUser, LoginUserOptions?], unknown>(loginUser) as FastifyReply['loginUser']
+  fastify.decorateReply('loginUser', signIn)
   fastify.decorateReply('logoutUser', verb<[LogoutUserOptions?], void>(logoutUser))
   fastify.decorateReply('confirmLogin', verb<[LoginUser?], void>(confirmLogin))
 }
 
-function hook (fastify: FastifyInstance, visits: PerRequest<Visit>, area: Area, session: AttachedSession | undefined): void {
+function hook (
+  fastify: FastifyInstance, visits: PerRequest<Visit>, area: Area, session: AttachedSession | undefined
+): void {
   const { remember, settings } = area
   if (area.records !== undefined) {
     // Whether a response can still carry the next single-use token is for the reply to say.

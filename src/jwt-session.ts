@@ -11,7 +11,8 @@ export const jwtSession = fp(async function jwtSession (fastify: FastifyInstance
   const settings = jwtSessionSettings(options, fastify.log)
   const scope = scopeOf(fastify)
   if (scope.session !== undefined || scope.hasLogin) {
-    throw new InvalidOptionsError('jwtSession is registered twice in one scope, or after fastifyLogin, which brings it along')
+    throw new InvalidOptionsError('jwtSession is registered twice in one scope, ' +
+      'or after fastifyLogin, which brings it along')
   }
   claimCookies(fastify, scope, [settings.cookieName], settings.secrets)
   scope.session = await attachSession(fastify, settings)

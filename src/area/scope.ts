@@ -77,8 +77,8 @@ export function claimCookies (
  */
 export function claimExternalSession (fastify: FastifyInstance, scope: Scope): void {
   if (allScopes(fastify).some(({ external }) => external)) {
-    throw new InvalidOptionsError('fastify-login cannot start: another login of this application lives in an external ' +
-      'session already, and one session holds one login; give this area a session of its own')
+    throw new InvalidOptionsError('fastify-login cannot start: another login of this application lives in an ' +
+      'external session already, and one session holds one login; give this area a session of its own')
   }
   scope.external = true
 }

@@ -4,7 +4,7 @@ import { CookieTooLargeError } from '../errors.js'
 import type { FullCookieAttributes } from '../options/cookie-attributes.js'
 import type { SessionCookieOptions } from '../options/options.js'
 
-/** What a browser must at least keep: name, value and attributes together (RFC 6265, section 6.1); more may be dropped silently. */
+/** What a browser must at least keep of name, value and attributes (RFC 6265, section 6.1); more may be dropped silently. */
 const MAX_COOKIE_BYTES = 4096
 
 /** One cookie: the only place where it is read, set and cleared. */
@@ -27,7 +27,8 @@ export async function ensureCookies (fastify: FastifyInstance): Promise<void> {
 /** @throws FST_LOGIN_COOKIE_TOO_LARGE, naming the largest of these session values */
 export function assertSize ({ name }: Cookie, size: number, values: object = {}): void {
   if (size <= MAX_COOKIE_BYTES) return
-  throw new CookieTooLargeError(name, `${size} bytes and browsers drop what is over ${MAX_COOKIE_BYTES}`, largestKeys(values))
+  const excess = `${size} bytes and browsers drop what is over ${MAX_COOKIE_BYTES}`
+  throw new CookieTooLargeError(name, excess, largestKeys(values))
 }
 
 /** Applications that have been told once about cookies that browsers drop. */

@@ -9,7 +9,9 @@ const NAVIGATIONS = ['document', 'iframe', 'frame', 'fencedframe', 'embed', 'obj
 const STATUS: Answer = { kind: 'status' }
 
 /** Redirect or 401: an image must not become a login form, and a program cannot fill one in. */
-export function chooseAnswer (request: FastifyRequest, url: string | null, redirect: 'auto' | 'always' | 'never'): Answer {
+export function chooseAnswer (
+  request: FastifyRequest, url: string | null, redirect: 'auto' | 'always' | 'never'
+): Answer {
   if (url === null || isUpgrade(request) || redirect === 'never') return STATUS
   if (redirect === 'always') return { kind: 'redirect', url }
   if (request.headers['hx-request'] !== undefined) return { kind: 'htmx', url }

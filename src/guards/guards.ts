@@ -85,23 +85,6 @@ export function createGuards (area: Area, visits: PerRequest<Visit>): Guards {
     }
   }
 
-  function guardAnonymous ({ redirectUrl = '/' }: GuardAnonymousOptions): GuardHook {
-    const elsewhere = locationOf(redirectUrl)
-    return (request, reply, done) => {
-      if (isPreflight(request)) return done()
-      const visit = visits.of(request)
-      visit.reply = reply
-      visit.noStore = settings.noStore
-      const conclude = (user: LoginUser | null) => {
-        if (user === null) done()
-        else reply.redirect(elsewhere, redirectStatusFor(request))
-      }
-      const user = currentUser(visit)
-      if (isPromise(user)) user.then(conclude, done)
-      else conclude(user)
-    }
-  }
-
   return {
     guard (options = {}) {
       checkArguments('guard', options)
@@ -113,10 +96,29 @@ export function createGuards (area: Area, visits: PerRequest<Visit>): Guards {
     },
     guardAnonymous (options = {}) {
       checkArguments('guardAnonymous', options)
-      return guardAnonymous(options)
+      return anonymousGuard(area, visits, options)
     },
     verify: verifier(demandOf(area, {}, null)),
     verifyFresh: verifier(demandOf(area, {}, { maxAgeSeconds: undefined }))
+  }
+}
+
+function anonymousGuard (
+  { settings }: Area, visits: PerRequest<Visit>, { redirectUrl = '/' }: GuardAnonymousOptions
+): GuardHook {
+  const elsewhere = locationOf(redirectUrl)
+  return (request, reply, done) => {
+    if (isPreflight(request)) return done()
+    const visit = visits.of(request)
+    visit.reply = reply
+    visit.noStore = settings.noStore
+    const conclude = (user: LoginUser | null) => {
+      if (user === null) done()
+      else reply.redirect(elsewhere, redirectStatusFor(request))
+    }
+    const user = currentUser(visit)
+    if (isPromise(user)) user.then(conclude, done)
+    else conclude(user)
   }
 }
 

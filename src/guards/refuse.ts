@@ -90,7 +90,9 @@ function flash (request: FastifyRequest, message: Message): void {
  * Lets the application answer as in a handler: by sending, throwing, or returning what is to be sent. `reply.sent` turns true
  * only after async onSend hooks, so the call to `send` itself is what tells an answer from none.
  */
-async function handOver (handler: DeniedHandler, name: string, request: FastifyRequest, reply: FastifyReply): Promise<void> {
+async function handOver (
+  handler: DeniedHandler, name: string, request: FastifyRequest, reply: FastifyReply
+): Promise<void> {
   let answered = false
   const { send } = reply
   reply.send = function (payload) {

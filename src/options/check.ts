@@ -62,7 +62,11 @@ ajv.addKeyword({
   schemaType: 'string',
   validate: (_expected: 'function', value: unknown) => typeof value === 'function'
 })
-ajv.addKeyword({ keyword: 'check', schemaType: 'string', validate: (name: Check, value: unknown) => checks[name](value) })
+ajv.addKeyword({
+  keyword: 'check',
+  schemaType: 'string',
+  validate: (name: Check, value: unknown) => checks[name](value)
+})
 
 /** Says every problem of a value with these options, each as one sentence; an empty list where there is none. */
 export type Checker = (value: object) => string[]

@@ -32,7 +32,8 @@ const page = {
 const origin = { check: 'origin', expects: 'an absolute http(s) URL' } as const
 const secret = {
   check: 'secret',
-  expects: `a string or Buffer of at least ${MINIMAL_SECRET_BYTES} bytes, or a list of these. Make one with: ${SECRET_COMMAND}`
+  expects: `a string or Buffer of at least ${MINIMAL_SECRET_BYTES} bytes, or a list of these. ` +
+    `Make one with: ${SECRET_COMMAND}`
 } as const
 const message = {
   anyOf: [{ type: 'string' }, { enum: [false] }, { typeof: 'function' }],

@@ -112,7 +112,9 @@ export function loginSettings (options: FastifyLoginOptions, { log, riding }: Su
   return settings
 }
 
-function loginProblems (given: FastifyLoginOptions, riding: SessionSettings | undefined, log: FastifyBaseLogger): string[] {
+function loginProblems (
+  given: FastifyLoginOptions, riding: SessionSettings | undefined, log: FastifyBaseLogger
+): string[] {
   const wrong = [
     ...checkLogin(given.session === 'external' ? { ...given, session: undefined } : given),
     ...unknownNames(given, Object.keys(loginSchema), log)

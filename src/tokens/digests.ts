@@ -19,7 +19,8 @@ const DIGEST_BYTES = 16
 
 export function createDigests (secrets: readonly [Buffer, ...Buffer[]], purpose: string): Digests {
   const keys = secrets.map((secret) => Buffer.from(hkdfSync('sha256', secret, '', `fastify-login ${purpose}`, 32)))
-  const under = (key: Buffer, value: string) => createHmac('sha256', key).update(value).digest().subarray(0, DIGEST_BYTES)
+  const under = (key: Buffer, value: string) =>
+    createHmac('sha256', key).update(value).digest().subarray(0, DIGEST_BYTES)
   return {
     digest: (value) => under(keys[0]!, value).toString('base64url'),
     compare (digest, value) {

@@ -190,7 +190,8 @@ export class Visit {
   }
 
   private couldBeSomebody (): boolean {
-    return this.session.login !== null || this.remember.claims !== null || this.area.settings.requestLoader !== undefined
+    const hasCookie = this.session.login !== null || this.remember.claims !== null
+    return hasCookie || this.area.settings.requestLoader !== undefined
   }
 
   /** What one of the application's loaders says, if it is a user. */
