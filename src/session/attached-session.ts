@@ -52,11 +52,11 @@ export async function attachSession (fastify: FastifyInstance, settings: Session
     if (session === undefined) return done()
     try {
       const ready = rider?.beforeCommit(request, reply)
-      if (isPromise(ready)) ready.then(() => commit(session, reply)).then(() => done(), done)
-      else {
+      if (!isPromise(ready)) {
         commit(session, reply)
-        done()
+        return done()
       }
+      ready.then(() => commit(session, reply), (error) => giveUp(session, reply, error)).then(() => done(), done)
     } catch (error) {
       done(error as Error)
     }
@@ -78,6 +78,13 @@ function decorate (fastify: FastifyInstance, sessions: PerRequest<CookieSession>
     throw new InvalidOptionsError('request.session is taken by another plugin: register with session: \'external\' ' +
       'to use that one, or in a scope of its own', { cause })
   }
+}
+
+/** What the login had to do first failed: everything stays as it was, cookie and all. */
+function giveUp (session: CookieSession, reply: FastifyReply, error: unknown): never {
+  session.discard()
+  varyOnCookie(reply)
+  throw error
 }
 
 function commit (session: CookieSession, reply: FastifyReply): void {

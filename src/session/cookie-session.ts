@@ -72,7 +72,7 @@ export class CookieSession extends Session {
 
   override amend (login: LoginClaims): void {
     if (this.draft !== null) this.draft.login = login
-    else if (this.held.claims !== null) this.held.amend({ ...this.held.claims, ...login })
+    else this.held.amend({ ...this.held.claims!, ...login })
   }
 
   startOver (login: LoginClaims | null, keep: readonly string[]): void {
@@ -97,7 +97,8 @@ export class CookieSession extends Session {
     this.writes = 'nothing'
   }
 
-  override discard (): void {
+  /** Forgets every change, too. */
+  discard (): void {
     this.held.forget()
     this.draft = null
     this.leaveCookie()

@@ -28,6 +28,4 @@ export abstract class Session {
   holdRenewal (): void {}
   /** Whatever changes, this response leaves the cookie as it is. */
   leaveCookie (): void {}
-  /** Forgets every change too; for a response that must leave the cookie as it is. */
-  discard (): void {}
 }

@@ -2,7 +2,7 @@ import type { FastifyReply, FastifyRequest, LoginUser } from 'fastify'
 import type { Area } from '../area/area.js'
 import { RememberCookie } from '../cookies/remember-cookie.js'
 import { UserNotLoadedError } from '../errors.js'
-import { headersGone, isHandshake, varyOnCookie } from '../http/headers.js'
+import { headersGone, isHandshake } from '../http/headers.js'
 import { isPromise } from '../http/promises.js'
 import type { MaybePromise } from '../http/promises.js'
 import type { Session } from '../session/session.js'
@@ -180,9 +180,7 @@ export class Visit {
     try {
       await this.area.records!.endEach(this.ending)
     } catch (error) {
-      this.session.discard()
       this.remember.discard()
-      varyOnCookie(reply)
       throw error
     } finally {
       this.ending = NONE

@@ -4,7 +4,7 @@ import Fastify from 'fastify'
 import type { FastifyInstance, FastifyPluginCallback, LoginUser } from 'fastify'
 import t from 'tap'
 import type { Test } from 'tap'
-import fastifyLogin from '../../src/index.js'
+import fastifyLogin, { memoryStore } from '../../src/index.js'
 import type { FastifyLoginOptions } from '../../src/index.js'
 import { Browser, setCookies } from '../support/browser.js'
 import { Clock, DAY } from '../support/clock.js'
@@ -241,4 +241,20 @@ t.test('a second login in external sessions is refused: one session holds one lo
     await area('shop', SECRET)
     await t.rejects(Promise.resolve(area('admin', 'another secret of more than 32 bytes')), { code: 'FST_LOGIN_INVALID_OPTIONS', message: /one login/ }, carrier)
   }
+})
+
+overEach('a response whose headers are gone restores for itself alone, and uses no token up', async (t, carrier) => {
+  const { app, ann, visitor } = await external(carrier, { store: memoryStore() })
+  const browser = visitor()
+  await browser.signIn(ann, { remember: true })
+  browser.close()
+  const before = browser.cookie('_remember')
+  await browser.does(async (request, reply) => {
+    reply.hijack()
+    t.match(await request.getCurrentUser(), { id: 'ann' })
+    reply.raw.end()
+  })
+  t.equal(browser.cookie('_remember'), before)
+  t.match(await browser.who(), { user: 'ann', kind: 'stale' })
+  t.equal((await app.login.list('ann')).length, 1)
 })

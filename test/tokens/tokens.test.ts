@@ -1,3 +1,4 @@
+import fc from 'fast-check'
 import t from 'tap'
 import { createTokens } from '../../src/tokens/tokens.js'
 import type { TokenSettings } from '../../src/tokens/tokens.js'
@@ -251,5 +252,18 @@ t.test('an old secret verifies, and what it verified is kept too', (t) => {
   t.match(learn(rotated, token), { kind: 'valid' })
   t.ok(knows(rotated, token))
   t.same(old.read(rotated.sign(times), now), { kind: 'invalid', reason: 'signature' })
+  t.end()
+})
+
+t.test('a token is weighed without being signed, to the character', (t) => {
+  const value = fc.oneof(fc.string({ unit: 'binary' }), fc.integer(), fc.constant(undefined), fc.array(fc.string()))
+  const data = fc.dictionary(fc.string({ unit: 'binary' }), value)
+  for (const audience of [undefined, 'shöp']) {
+    const tokens = session({ audience })
+    fc.assert(fc.property(data, fc.option(fc.string({ unit: 'binary' }), { nil: undefined }), (data, next) => {
+      const claims = { ...times, uid: undefined, data, next }
+      return tokens.weigh(claims) === tokens.sign(claims).length
+    }))
+  }
   t.end()
 })

@@ -295,3 +295,35 @@ t.test('reading the user before it was loaded is an error where somebody may be 
     t.equal(request.currentUser, null)
   })
 })
+
+const asking = [
+  ['a userLoader', { userLoader: async (_id, request) => await request.getCurrentUser() }],
+  ['a requestLoader', { requestLoader: async (request) => await request.getCurrentUser() }]
+] as const satisfies [string, FastifyLoginOptions][]
+
+for (const [which, options] of asking) {
+  t.test(`${which} that waits for the user of its own request is told so, and nobody is logged out`, async (t) => {
+    const { app, visitor } = await site(options)
+    const errors: Error[] = []
+    app.addHook('onError', async (_request, _reply, error) => { errors.push(error) })
+    const browser = visitor()
+    if ('userLoader' in options) browser.keep(await app.login.cookiesFor({ id: 'ann' }, { remember: 7 }))
+    for (const path of ['/members', '/who']) {
+      const response = await browser.get(path)
+      t.match(response, { statusCode: 500 })
+      t.equal(response.json().code, 'FST_LOGIN_USER_NOT_LOADED')
+      t.strictSame(setCookies(response), [])
+    }
+    for (const { message } of errors) t.match(message, /a loader/i)
+  })
+}
+
+t.test('a loader that asks and goes on without an answer still answers', async (t) => {
+  const { app } = await site({
+    userLoader: async (id, request) => {
+      await t.rejects(request.getCurrentUser(), { code: 'FST_LOGIN_USER_NOT_LOADED' })
+      return { id }
+    }
+  })
+  t.match((await app.inject({ url: '/who', cookies: await app.login.cookiesFor({ id: 'ann' }) })).json(), { user: 'ann' })
+})
