@@ -173,7 +173,7 @@ inEach('cookies minted for one area are those of this area', async (t, arrangeme
   }
 })
 
-t.test('on a route of an inner area, app.login.guard() asks the outer login and request members the inner', async (t) => {
+t.test('on a route of an inner area app.login.guard() asks the outer login, request members the inner', async (t) => {
   const customers = people({ id: 1, name: 'Carla the customer' })
   const staff = people({ id: 1, name: 'Ada the admin' })
   const app = Fastify()
@@ -195,7 +195,7 @@ t.test('on a route of an inner area, app.login.guard() asks the outer login and 
   t.match(await browser.get('/admin/members'), { statusCode: 302, headers: { location: '/admin/login?next=%2Fadmin%2Fmembers' } })
 })
 
-t.test('two logins on one request each load their own user and write their own cookies, one Set-Cookie per name', async (t) => {
+t.test('two logins on one request each load their own user and write their own cookies, each once', async (t) => {
   const { shop, admin, carla, ada, browser } = await shopAndAdmin('one within the other')
   const { inAdmin, jar } = browser()
   for (const cookies of [await shop.login.cookiesFor(carla, { remember: 3 }), await admin.login.cookiesFor(ada, { remember: 4 })]) {
@@ -281,7 +281,7 @@ t.test('areas whose cookies or registrations would get in each other\'s way do n
   for (const [name, [register, expected]] of Object.entries(cases)) t.equal(await starts(register), expected, name)
 })
 
-t.test('areas beside each other with the same cookie names and other secrets: a cookie of one is nobody in the other', async (t) => {
+t.test('of two areas with the same cookie names and other secrets, a cookie of one is nobody in the other', async (t) => {
   const app = Fastify()
   for (const [prefix, secret] of [['/a', SECRET], ['/b', OTHER_SECRET]] as const) {
     await app.register(async (scope) => {

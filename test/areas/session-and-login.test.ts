@@ -245,7 +245,7 @@ t.test('applications beside each other know nothing of each other', async (t) =>
 })
 
 // microdot M30: all applications of a host share two cookie names.
-t.test('applications on one host stay apart: by cookie names, and by audience where they share names and secret', async (t) => {
+t.test('applications on one host stay apart by cookie names, or by audience with one name and secret', async (t) => {
   const users = people()
   const at = (options: FastifyLoginOptions) => site({ userLoader: users.userLoader, ...options })
   const shop = await at({ audience: 'shop' })

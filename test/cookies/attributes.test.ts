@@ -41,7 +41,7 @@ function production (t: Test): void {
   })
 }
 
-t.test('by default the session cookie is for the whole site, hidden from scripts, lax, and as secure as the connection', async (t) => {
+t.test('by default the cookie is for the whole site, no scripts, Lax, and as secure as the connection', async (t) => {
   const { set, log } = await start(undefined, { trustProxy: true })
   t.same(await set(), ['session=…; Path=/; HttpOnly; SameSite=Lax'])
   t.same(await set(HTTPS), ['session=…; Path=/; HttpOnly; Secure; SameSite=Lax'])

@@ -39,7 +39,7 @@ t.test('the size of a cookie counts the attributes of this one response', async 
   t.match(response.json(), { code: 'FST_LOGIN_COOKIE_TOO_LARGE' })
 })
 
-t.test('the error of a cookie too large names size and largest keys, never a value, and the old cookie stays', async (t) => {
+t.test('the error of a cookie too large names size and largest keys, no value, and the old one stays', async (t) => {
   const { visit, browser } = onePage(await buildSession({ cookieName: 'sid' }))
   await visit((session) => session.set('cart', ['pear']))
   const response = await visit((session) => {
@@ -71,7 +71,7 @@ t.test('an application may answer the error of a cookie too large itself', async
   t.same(setCookies(response), [])
 })
 
-t.test('a login or logout in the response of a cookie too large still stands, without the values that cannot be kept', async (t) => {
+t.test('a login or logout beside values too large for the cookie still stands, without those values', async (t) => {
   const { byId, userLoader } = people()
   const { visit, browser } = onePage(await build({ userLoader }))
   const who = async () => (await visit((_session, request) => request.getCurrentUser())).json() as unknown
@@ -96,7 +96,7 @@ t.test('a login or logout in the response of a cookie too large still stands, wi
   t.equal(browser.jar.size, 0)
 })
 
-t.test('a login confirmed in the response of a cookie too large stands, with the values the session had before', async (t) => {
+t.test('a login confirmed beside values too large for the cookie stands, with the values before them', async (t) => {
   const clock = new Clock()
   const { byId, userLoader } = people()
   const { visit, browser } = onePage(await build({ userLoader, clock: clock.read }))

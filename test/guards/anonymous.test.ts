@@ -52,7 +52,7 @@ t.test('where guardAnonymous cannot tell who is there, the page is an error and 
   }
 })
 
-t.test('guardAnonymous asks nobody who they are at a preflight, and repeats no method at the page it sends people to', async (t) => {
+t.test('guardAnonymous asks nobody at a preflight, and repeats no method at the page it sends people to', async (t) => {
   const app = await build()
   const preHandler = app.login.guardAnonymous({ redirectUrl: '/home' })
   app.options('/login', { preHandler }, async () => 'go on')

@@ -165,7 +165,7 @@ t.test('each answer is told to listeners once, with the user where there is one'
 })
 
 // microdot M27: every method and every client is sent on with 302.
-t.test('programs are told 401 with a code, pages are redirected, and no other method than GET, HEAD and POST is repeated', async (t) => {
+t.test('programs get 401 with a code, people a redirect that repeats no method but GET, HEAD and POST', async (t) => {
   const { app } = await site()
   app.route({ method: ['GET', 'POST', 'PUT', 'DELETE'], url: '/thing', preHandler: app.login.guard(), handler: async () => 'thing' })
   const cases = [

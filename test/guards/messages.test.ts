@@ -45,7 +45,7 @@ t.test('the login page and the refresh page say why people are there, once', asy
   t.strictSame(await told(t, app, '/members', { headers: { 'hx-request': 'true' } }), { message: ['Log in first'] }, 'htmx goes there too')
 })
 
-t.test('a message may be a function of the request for strangers, and a fixed text for those who are not fresh', async (t) => {
+t.test('the message for strangers may be made per request, that for those not fresh be a fixed text', async (t) => {
   const app = await flashing({ loginMessage: (request) => `No ${request.url}`, refreshMessage: 'Prove it' })
   t.strictSame(await told(t, app, '/members?x=1'), { message: ['No /members?x=1'] })
   t.strictSame(await told(t, app, '/settings', { fresh: false }), { message: ['Prove it'] })

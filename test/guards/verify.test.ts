@@ -106,7 +106,7 @@ t.test('verify and verifyFresh tell listeners what the guards tell', async (t) =
   ])
 })
 
-t.test('where it cannot be told who is there, verify and verifyFresh say so: neither a pass nor a 401, and the cookies stay', async (t) => {
+t.test('verify and verifyFresh that cannot tell who is there say so: no pass, no 401, the cookies stay', async (t) => {
   const failures: [failure: unknown, expected: [number, unknown]][] = [
     [new Error('down'), [500, 'down']],
     [Object.assign(new Error('down'), { statusCode: 503 }), [503, 'down']],

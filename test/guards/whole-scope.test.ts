@@ -85,7 +85,7 @@ t.test('the login page is exempt on its own, for what a login page answers and e
   }
 })
 
-t.test('a login page whose URL has a query is that page only with its query; its form may post to the path', async (t) => {
+t.test('a login page with a query in its URL is exempt with that query only; its form posts to the path', async (t) => {
   const app = await guarded({ options: { loginUrl: '/members?tab=login' } })
   const pages = ['/members?tab=login', '/members?tab=login&next=%2Fx', '/members', '/members?tab=orders', '/members?tab=login2', '/members?x&tab=login']
   t.strictSame(Object.values(await statuses(app, pages)), [200, 200, 302, 302, 302, 302])
@@ -107,7 +107,7 @@ t.test('nothing but its path makes a page the login page', async (t) => {
   }
 })
 
-t.test('an absolute login page is exempt where publicOrigin says that it is here, whatever the Host header says', async (t) => {
+t.test('an absolute login page is exempt where publicOrigin, not the Host header, says that it is here', async (t) => {
   const app = await guarded({ options: { loginUrl: 'https://own.example/login', publicOrigin: 'https://own.example' } })
   for (const host of ['own.example', 'evil.example']) {
     t.strictSame(await statuses(app, ['/login', '/other'], { headers: { host } }), { '/login': 200, '/other': 302 })
@@ -162,7 +162,7 @@ t.test('under a guard for the whole application, strangers do not learn what is 
   }
 })
 
-t.test('a guard in a scope with a prefix has that prefix\'s 404s only where the scope has a handler for them', async (t) => {
+t.test('a guard in a scope with a prefix guards its 404s only where the scope has a handler for them', async (t) => {
   const app = await build()
   for (const prefix of ['/with', '/without']) {
     await app.register(async (scope) => {
@@ -189,7 +189,7 @@ t.test('static files are guarded as routes are', async (t) => {
   t.match(await app.inject({ url, headers: { 'if-none-match': String(file.headers.etag) } }), { statusCode: 302 }, 'a stranger learns nothing of its version')
 })
 
-t.test('under a fresh guard for everything, people who are not fresh reach the page that confirms their login', async (t) => {
+t.test('under a fresh guard for everything, people not fresh reach the page that confirms their login', async (t) => {
   for (const hook of HOOKS) {
     const app = await build({ loginUrl: '/login', refreshUrl: '/confirm?why' })
     app.addHook(hook as 'onRequest', app.login.guardFresh())

@@ -40,7 +40,7 @@ t.test('safeNext refuses what leads elsewhere, and what is no string', async (t)
   for (const value of NOT_STRINGS) t.equal(login.safeNext(value), null, `${typeof value} ${Object.prototype.toString.call(value)}`)
 })
 
-t.test('without publicOrigin and allowedOrigins only paths are accepted, and no Host header changes that', async (t) => {
+t.test('without publicOrigin and allowedOrigins only paths are accepted, whatever the Host header says', async (t) => {
   const app = await build()
   app.post('/login', async (_request, reply) => reply.loginUser({ id: 'ann' }, { redirectUrl: HOME }))
   const hosts: [host: string, next: string][] = [
@@ -65,7 +65,7 @@ t.test('the login page of another site is no page of ours', async (t) => {
   t.equal(own.safeNext('/other'), '/other')
 })
 
-t.test('whatever is put together from the parts of an attack, the browser stays here or goes where it may', async (t) => {
+t.test('from whatever parts an attack is put together, the browser stays here or goes where it may', async (t) => {
   const { login } = await build(settings)
   const value = fc.array(fc.constantFrom(...PARTS), { maxLength: 9 }).map((chosen) => chosen.join(''))
   const mayGo = ['https://victim.example', 'https://allowed.example', 'https://own.example', 'http://[::1]:8080']
@@ -80,7 +80,7 @@ t.test('whatever is put together from the parts of an attack, the browser stays 
   }), { numRuns: 20_000, seed: 7 }))
 })
 
-t.test('a login follows the next of its query where safeNext would, and else goes to its redirectUrl', async (t) => {
+t.test('a login follows the next of its query where safeNext would, else its redirectUrl', async (t) => {
   const app = await loginApp()
   const expected = { ...ACCEPTED, ...Object.fromEntries(REFUSED.map((value) => [value, HOME])) }
   for (const [value, location] of Object.entries(expected)) {
@@ -98,7 +98,7 @@ t.test('a login follows the next of its query where safeNext would, and else goe
   }
 })
 
-t.test('a login follows the next of a form or JSON body where safeNext would, and else goes to its redirectUrl', async (t) => {
+t.test('a login follows the next of a form or JSON body where safeNext would, else its redirectUrl', async (t) => {
   const app = await loginApp()
   const expected = { ...ACCEPTED, ...Object.fromEntries(REFUSED.map((value) => [value, HOME])) }
   for (const [next, location] of Object.entries(expected)) {
@@ -123,7 +123,7 @@ t.test('a login does not follow a next in the session that was safe once and is 
   }
 })
 
-t.test('the next of the body wins over query, session and redirectUrl, in this order; one that is refused hides those after it', async (t) => {
+t.test('next is that of body, query, session or redirectUrl, in this order; one refused hides the rest', async (t) => {
   const app = await loginApp({ nextIn: 'session' })
   app.get('/wanted', { preHandler: app.login.guard() }, async () => 'wanted')
   const table: [body: unknown, query: string, location: string][] = [

@@ -61,7 +61,7 @@ t.test('next is the URL before rewriteUrl', async (t) => {
   t.strictSame(await sent(app, '/outside/page?x=1'), { page: '/login', next: '/outside/page?x=1' })
 })
 
-t.test('methods other than GET and HEAD send the page they came from, if it is ours; else the URL that was asked for', async (t) => {
+t.test('other methods than GET and HEAD send the page they came from, or their URL if it is not ours', async (t) => {
   const app = await guarded()
   const referers: [referer: string | undefined, next: string | null][] = [
     ['http://localhost/form?step=2#part', '/form?step=2'],

@@ -103,7 +103,7 @@ t.test('a guarded response that sets cookies is not stored and varies by cookie'
   t.match(response.headers, { 'cache-control': 'no-store', vary: 'Cookie' })
 })
 
-t.test('files that say nothing about caching are not stored behind a guard; those of @fastify/static say something', async (t) => {
+t.test('files without a word about caching are not stored behind a guard; @fastify/static has a word', async (t) => {
   for (const [cacheControl, expected] of [[false, 'no-store'], [true, 'public, max-age=0']] as const) {
     const app = await build()
     await app.register(async (scope) => {

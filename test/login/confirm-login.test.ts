@@ -135,7 +135,7 @@ t.test('maxAgeSeconds counts from the last proof, to the second, and a time in t
   t.strictSame(await passes(), [], 'the clock was set back')
 })
 
-t.test('only a login and a confirmation move the time: no renewal, no restore, no fresh: true in between', async (t) => {
+t.test('only login and confirmation move the time: no renewal, no restore, no fresh: true in between', async (t) => {
   const { user, clock, visitor } = await site({ session: { idleSeconds: 1000 } })
   const ann = visitor()
   await ann.signIn(user('ann'), { remember: 9 })

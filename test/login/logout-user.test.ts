@@ -8,7 +8,7 @@ import { claimsOf, forge, OTHER_SECRET } from '../support/tokens.js'
 
 const BOTH_CLEARED = ['-_remember', '-session']
 
-t.test('a remembered user stays signed out after logout, on a route without guard and with no user loaded', async (t) => {
+t.test('a remembered user stays signed out after logout, also on a route that loads nobody', async (t) => {
   const { user, loads, visitor } = await site()
   const ann = visitor()
   await ann.signIn(user('ann'), { remember: true })
@@ -81,7 +81,7 @@ t.test('logout clears the cookies with the attributes they were set with', async
   for (const { name, value, maxAge, expires } of cleared.cookies) t.strictSame([value, maxAge, expires], ['', 0, new Date(0)], name)
 })
 
-t.test('logout drops what the session held, but for keepOnLogout, and what is kept belongs to a new session', async (t) => {
+t.test('logout drops what the session held but for keepOnLogout, which belongs to a new session', async (t) => {
   const { user, clock, visitor } = await site({ session: { keepOnLogout: ['theme', 'never set'] } })
   const ann = visitor()
   await ann.signIn(user('ann'), { remember: true })
@@ -145,7 +145,7 @@ t.test('logout touches no other cookie of the response', async (t) => {
   t.strictSame(setCookies(response), [...BOTH_CLEARED, 'theme'])
 })
 
-t.test('the remember cookie of another login than the session\'s is ended as well, and the event is the session\'s', async (t) => {
+t.test('logout ends the remember cookie of another login too, and the event is that of the session', async (t) => {
   const { app, user, visitor } = await site()
   const [ann, bob] = [visitor(), visitor()]
   await ann.signIn(user('ann'))

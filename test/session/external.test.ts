@@ -43,7 +43,7 @@ function overEach (name: string, test: (t: Test, carrier: string) => Promise<voi
   for (const carrier of Object.keys(CARRIERS)) t.test(`${name} (${carrier})`, (t) => test(t, carrier))
 }
 
-overEach('login, guards and logout on the session of another plugin, with no session cookie of our own', async (t, carrier) => {
+overEach('login, guards and logout on the session of another plugin need no session cookie of ours', async (t, carrier) => {
   const { ann, zoe, visitor } = await external(carrier)
   const browser = visitor()
   t.match(await browser.get('/members'), { statusCode: 302, headers: { location: '/login?next=%2Fmembers' } })
@@ -76,7 +76,7 @@ overEach('a login leaves nothing of the session before it, and a logout nothing 
   t.strictSame(await read(), [null, null])
 })
 
-t.test('the session id changes at login and logout, and the ids before are worth nothing (@fastify/session)', async (t) => {
+t.test('login and logout change the session id, and ids before are worth nothing (@fastify/session)', async (t) => {
   const { app, ann, visitor } = await external('@fastify/session')
   const browser = visitor()
   await browser.can((request) => { Object.assign(request.session, { planted: true }) })
@@ -231,7 +231,7 @@ t.test('with an external session cookiesFor is left to the other plugin', async 
   await t.rejects(app.login.cookiesFor(ann), { code: 'FST_LOGIN_INVALID_OPTIONS', message: /other plugin/ })
 })
 
-t.test('a second login in external sessions is refused: one session holds one login, and areas would share it', async (t) => {
+t.test('a second login in external sessions is refused: areas would share the one that a session holds', async (t) => {
   for (const [carrier, register] of Object.entries(CARRIERS)) {
     const app = Fastify()
     await register(app)

@@ -70,7 +70,7 @@ for (const sessionPlugin of ['@fastify/secure-session', '@fastify/session'] as c
   })
 }
 
-t.test('@fastify/csrf-protection may give the cookie attributes, and what else it says is nobody\'s business', async (t) => {
+t.test('@fastify/csrf-protection may give the cookie attributes, and nothing else it says counts', async (t) => {
   const app = await buildSession()
   await app.register(csrf, { sessionPlugin: '@fastify/secure-session', getUserInfo: () => 'ann', csrfOpts: { hmacKey: 'some key' } })
   app.get('/form', async (_request, reply) => reply.generateCsrf({ userInfo: 'ann', path: '/forms', signed: true } as never))

@@ -9,7 +9,7 @@ import { claimsOf, OTHER_SECRET, SECRET } from '../support/tokens.js'
 const HOME = { 'user-agent': 'Browser at home' }
 const AWAY = { 'user-agent': 'Another machine' }
 
-t.test('with basic protection another fingerprint makes the login stale, once, and values and remember cookie stay', async (t) => {
+t.test('basic protection makes a login with another fingerprint stale, once, and takes nothing else', async (t) => {
   const { app, user, visitor } = await site({ sessionProtection: 'basic' })
   const ann = visitor()
   await ann.signIn(user('ann'), { remember: 5 }, HOME)
@@ -28,7 +28,7 @@ t.test('with basic protection another fingerprint makes the login stale, once, a
   t.match(await ann.who(AWAY), { kind: 'fresh' })
 })
 
-t.test('with strong protection another fingerprint ends the login and what is remembered, and values stay', async (t) => {
+t.test('strong protection ends a login with another fingerprint and what is remembered; values stay', async (t) => {
   const { app, user, visitor } = await site({ sessionProtection: 'strong' })
   const ann = visitor()
   await ann.signIn(user('ann'), { remember: 5 }, HOME)
@@ -65,7 +65,7 @@ t.test('the same fingerprint changes nothing, also where the browser names no Us
   }
 })
 
-t.test('protection and remember-me work together, on the second request and after closing the browser again', async (t) => {
+t.test('protection and remember-me work together, also on the second request and after a restart', async (t) => {
   for (const sessionProtection of ['basic', 'strong'] as const) {
     const { app, user, visitor } = await site({ sessionProtection })
     const heard = listen(app.login)
@@ -108,7 +108,7 @@ t.test('the application may say what is compared; the value cannot be read in th
   t.match(await ann.who({ ...HOME, 'x-device': 'red phone' }), { user: null })
 })
 
-t.test('a fingerprint that throws or returns no string is an error at that request, never a pass or a logout', async (t) => {
+t.test('a fingerprint that throws or returns no string is an error there, never a pass or a logout', async (t) => {
   for (const answer of [undefined, null, 7, {}, Promise.resolve('blue phone'), () => { throw new Error('no device') }]) {
     let failing = false
     const fails = () => typeof answer === 'function' ? answer() : answer as unknown as string
@@ -163,7 +163,7 @@ t.test('once sessionProtection is on, logins from before count as changed', asyn
 })
 
 // Flask-Login F18: the fingerprint is an unsalted hash in a cookie anybody can read.
-t.test('the fingerprint in the cookie is keyed: it is no hash of the User-Agent, and another under another secret', async (t) => {
+t.test('the fingerprint in the cookie is no hash of the User-Agent, and another under another secret', async (t) => {
   const agent = 'Mozilla/5.0'
   const found = await Promise.all([SECRET, OTHER_SECRET].map(async (secret) => {
     const { user, visitor } = await site({ secret, sessionProtection: 'basic' })

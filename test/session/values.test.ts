@@ -212,7 +212,7 @@ t.test('changed says whether this response will write the session', async (t) =>
   t.same(inPlace.json(), [false, true])
 })
 
-t.test('values JSON has no word for are left out, and a value it cannot carry is an error that keeps the cookie', async (t) => {
+t.test('values JSON has no word for are left out; one it cannot carry is an error that keeps the cookie', async (t) => {
   const { visit, browser } = await start()
   await visit((session) => {
     session.set('when', new Date(0))

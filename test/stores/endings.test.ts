@@ -82,7 +82,7 @@ t.test('a copied cookie is worth nothing after logout', async (t) => {
   }
 })
 
-t.test('logout works on an unguarded route with an expired session and a live remember cookie, whose record it deletes', async (t) => {
+t.test('logout on a route without guard and with an expired session ends the record of what is remembered', async (t) => {
   for (const scope of ['this', 'others', 'everywhere'] as const) {
     const { user, copyOf, clock, told, sids, laptop, phone } = await household({ session: { idleSeconds: 600 } })
     clock.advance(700)
@@ -237,7 +237,7 @@ t.test('session.delete() and session.regenerate() end the login with its record'
   }
 })
 
-t.test('with the store down, session.delete() and session.regenerate() change nothing, early and late in a session', async (t) => {
+t.test('with the store down, session.delete() and session.regenerate() change nothing, early or late', async (t) => {
   for (const [name, drop] of Object.entries(droppings)) {
     for (const used of [10, 500]) {
       const { errors, faults, clock, laptop } = await household({ session: { idleSeconds: 600 } })
@@ -260,7 +260,7 @@ t.test('with the store down, session.delete() and session.regenerate() change no
   }
 })
 
-t.test('with the store down, the error page after session.delete() may look at the session, and renews nothing either', async (t) => {
+t.test('with the store down, the error page after session.delete() reads the session and renews nothing', async (t) => {
   const store = { ...memoryStore(), delete: async () => { throw new Error('connection lost') } }
   const clock = new Clock()
   for (const [known, looks] of [[true, true], [false, true], [true, false]]) {
@@ -345,7 +345,7 @@ t.test('revokeAll with a misspelt option ends nothing', async (t) => {
   t.equal((await sids('ann')).length, 1)
 })
 
-t.test('a login that was ended elsewhere ends no others and confirms nothing, whatever this process still remembers of it', async (t) => {
+t.test('a login ended elsewhere ends no others and confirms nothing, whatever this process remembers', async (t) => {
   const { user, visitor, faults, clock, sids } = await siteOverStore({ storeCheckSeconds: 300 })
   const other = await site({ store: faults.store, storeCheckSeconds: 300, clock: clock.read })
   const [thief, honest] = [visitor(), visitor()]
@@ -395,7 +395,7 @@ for (const cause of ['user gone', 'protected'] as const) {
   })
 }
 
-t.test('the session and the remember cookie of a user who is gone end together, also where they are of two logins', async (t) => {
+t.test('session and remember cookie of a user who is gone end together, also as those of two logins', async (t) => {
   let there = true
   const app = await build({ store: memoryStore(), userLoader: (id) => there ? { id } as LoginUser : null })
   app.get('/me', { preHandler: app.login.guard() }, async () => 'passed')

@@ -73,7 +73,7 @@ const acts: { [method in Method]: { [name: string]: Act } } = {
 const cases = Object.entries(acts).flatMap(([method, byName]) =>
   Object.entries(byName).map(([name, act]) => ({ method: method as Method, name, act })))
 
-t.test('a store that fails is a 503 with its cause: nobody passes, no cookie is touched, and afterwards everybody is still logged in', async (t) => {
+t.test('a store that fails is a 503 with its cause: nobody passes, nobody is logged out, no cookie goes', async (t) => {
   for (const { method, name, act } of cases) {
     for (const [how, used] of [['fail', 100], ['fail', 400], ['throwIn', 100]] as const) {
       const here = await house()

@@ -41,7 +41,7 @@ const living = [
 const stepsOf = (kinds: typeof living) => fc.array(fc.oneof(...kinds), { minLength: 10, maxLength: 30, size: 'max' })
 
 for (const storeCheckSeconds of [0, 30]) {
-  t.test(`a lone browser stays logged in until its login is ended, and no longer, with storeCheckSeconds ${storeCheckSeconds}`, async (t) => {
+  t.test(`storeCheckSeconds ${storeCheckSeconds}: a lone browser stays logged in exactly until its login ends`, async (t) => {
     const instances = await twoInstances({ rememberGraceSeconds: GRACE, storeCheckSeconds, session: { idleSeconds: IDLE } })
     let restores = 0
     const steps = fc.oneof(stepsOf(browsing), stepsOf(living))
@@ -67,7 +67,7 @@ const other = { honest: 'thief', thief: 'honest' } as const
 const hand = fc.constantFrom<Hand>('honest', 'thief')
 const visits = fc.array(fc.record({ hand, server, lost: fc.boolean(), waited: waits }), { maxLength: 12, size: 'max' })
 
-t.test('a thief and the browser who have each come back with what they hold are found out, whoever came first', async (t) => {
+t.test('thief and browser who have each come back with what they hold are found out, in either order', async (t) => {
   const instances = await twoInstances({ rememberGraceSeconds: GRACE, storeCheckSeconds: 0, session: { idleSeconds: IDLE } })
   const { apps, user, clock, told } = instances
   let late = 0

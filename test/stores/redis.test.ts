@@ -100,7 +100,7 @@ t.test('Redis drops a user\'s records a minute after the last one has expired', 
   t.strictSame(await keys(), [], 'nothing is left of a user without records')
 })
 
-t.test('a user with very many logins keeps them until the last expires, and few that have expired', { skip }, async (t) => {
+t.test('a user with very many logins keeps them until the last expires, and few expired ones', { skip }, async (t) => {
   const { ioredis, prefix, keys } = await connect(t)
   const store = redisStore(ioredis, { prefix })
   const userId = newUser()

@@ -139,7 +139,7 @@ const thefts: { [name: string]: (hands: { honest: Browser, thief: Browser, wait:
   }
 }
 
-t.test('a remember token that was left behind is reuse: the user\'s remembered logins end, and nobody else\'s', async (t) => {
+t.test('a remember token left behind is reuse: the user\'s remembered logins end, and nobody else\'s', async (t) => {
   for (const [name, steal] of Object.entries(thefts)) {
     const { user, visitor, ann, copyOf, clock, told, heard, sids } = await remembered({ session: {} })
     const [phone, tv, bobs] = [visitor(), visitor(), visitor()]
@@ -374,7 +374,7 @@ t.test('a confirmed login keeps its token, with the new stamp', async (t) => {
   t.match(told(), [{ event: 'restore' }, { event: 'restore' }])
 })
 
-t.test('a header that asks for a WebSocket on a plain request does not spare a remember token its rotation', async (t) => {
+t.test('a plain request whose header asks for a WebSocket rotates its remember token all the same', async (t) => {
   const { ann, app } = await remembered()
   const token = tokenOf(ann)
   const address = await app.listen({ port: 0, host: '127.0.0.1' })

@@ -136,7 +136,7 @@ t.test('storeCheckSeconds is how long a positive answer is used again, by the cl
   t.equal(faults.count('find'), 2, 'that a login is gone is asked each time')
 })
 
-t.test('what ended here is not accepted here for another moment, elsewhere for no longer than storeCheckSeconds', async (t) => {
+t.test('what ended here is over here at once, and elsewhere within storeCheckSeconds', async (t) => {
   const endings: { [name: string]: (here: Awaited<ReturnType<typeof siteOverStore>>, ann: Browser) => unknown } = {
     revoke: ({ app }, ann) => app.login.revoke('ann', sidOf(ann)),
     revokeAll: ({ app }) => app.login.revokeAll('ann'),
@@ -178,7 +178,7 @@ t.test('what ended here is not accepted here for another moment, elsewhere for n
   }
 })
 
-t.test('a revocation and a check at the same time: whichever is slow, the next request sees that it is over', async (t) => {
+t.test('after a revocation and a check at once, whichever is slow, the next request sees the end', async (t) => {
   const { app, user, visitor, faults, clock } = await siteOverStore({ storeCheckSeconds: 30 })
   const [laptop, phone] = [visitor(), visitor()]
   for (const browser of [laptop, phone]) await browser.signIn(user('ann'))
@@ -306,7 +306,7 @@ t.test('a login that was ended cannot be confirmed', async (t) => {
   }
 })
 
-t.test('every user is checked against the store with loadUser: \'eager\' and with another plugin\'s session', async (t) => {
+t.test('every user is checked with the store, also loaded eagerly and in another plugin\'s session', async (t) => {
   const eager = await siteOverStore({ loadUser: 'eager' })
   const ann = eager.visitor()
   await ann.signIn(eager.user('ann'), { remember: true })

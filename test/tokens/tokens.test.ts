@@ -145,7 +145,7 @@ t.test('the cache stays within its size, and the least recently used leaves firs
   t.end()
 })
 
-t.test('as many browsers as there is room for, coming in turn, are all known from their third visit on, whoever came before', (t) => {
+t.test('as many browsers as the cache has room for, in turn, are known from their third visit on', (t) => {
   for (const strangers of [0, 300, 750, 1100]) {
     const tokens = session({ cacheSize: 500 })
     for (let i = 0; i < strangers; i++) tokens.read(tokens.sign({ ...times, data: { stranger: i } }), now)

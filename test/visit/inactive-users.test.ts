@@ -23,7 +23,7 @@ t.test('isActive: only false makes a user inactive, and what is no boolean is an
   }
 })
 
-t.test('a user who becomes inactive is anonymous from then on, in session and remember cookie, and both cookies stay', async (t) => {
+t.test('a user who becomes inactive is anonymous in session and remember cookie, and both cookies stay', async (t) => {
   const { user, visitor } = await site()
   const [ann, reopened] = [visitor(), visitor()]
   for (const browser of [ann, reopened]) await browser.signIn(user('ann'), { remember: 5 })

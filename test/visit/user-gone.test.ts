@@ -33,7 +33,7 @@ t.test('after a session whose user is gone, the remember cookie is not tried', a
   t.equal(ann.jar.size, 0)
 })
 
-t.test('a remembered user who is gone is not restored, and what the session holds of others stays out of it', async (t) => {
+t.test('a remembered user who is gone is not restored, and the values of the session stay', async (t) => {
   const { app, user, byId, visitor } = await site()
   const ann = visitor()
   await ann.signIn(user('ann'), { remember: 5 })

@@ -167,7 +167,7 @@ t.test('once userStamp is there, logins from before count as changed', async (t)
   t.match(await ann.who(), { user: 'ann', authTime: START / 1000 })
 })
 
-t.test('once userStamp is gone again, stamps are ignored and go with the next login state that is written', async (t) => {
+t.test('once userStamp is gone again, stamps are ignored, and dropped with the next write of the login', async (t) => {
   const { byId, userLoader } = people(...accounts())
   const before = await site({ userLoader, userStamp })
   const { visitor } = await site({ clock: before.clock.read, userLoader })

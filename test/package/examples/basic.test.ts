@@ -82,7 +82,7 @@ t.test('the example, driven over HTTP', async (t) => {
     expect(t, await browser.send('/dashboard'), { status: 302, location: '/login?next=%2Fdashboard' })
     expect(t, await browser.send('/'), { status: 200, text: 'You are not signed in.' })
 
-    await t.test('after the logout the browser brings nothing, and a copy of its remember cookie gives no fresh login', async (t) => {
+    await t.test('after the logout the browser brings nothing, and a remember cookie kept is not fresh', async (t) => {
       // Whoever closes and opens the browser now brings nothing: logout took the remember cookie along.
       browser.close()
       expect(t, await browser.send('/settings'), { status: 302, location: '/login?next=%2Fsettings' })
@@ -93,7 +93,7 @@ t.test('the example, driven over HTTP', async (t) => {
     })
   })
 
-  t.test('a login without remember-me ends with the browser, and takes the remember cookie of another along', async (t) => {
+  t.test('a login without remember-me ends with the browser, and takes another\'s remember cookie along', async (t) => {
     const browser = new Browser(address)
     await browser.submit('/login', { ...right, remember: 'on' })
     const other = await browser.submit('/login', { username: 'ben', password: 'battery staple' })

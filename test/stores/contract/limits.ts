@@ -3,7 +3,7 @@ import type { Part } from './fixtures.js'
 
 /** When records end: by time, and by number. */
 export const limits: Part = (t, store) => {
-  t.test('up to a millisecond before expiresAt a record is there, and from then on it does not exist for any method', async (t) => {
+  t.test('until a millisecond before expiresAt a record is there, and from then on it is for no method', async (t) => {
     const end = NOW + 90 * DAY
     const attempts: Record<string, (userId: string, sid: string, now: number) => Promise<unknown>> = {
       find: async (userId, sid, now) => (await store.find(ownerOf(userId), sid, now)) !== null,
@@ -49,7 +49,7 @@ export const limits: Part = (t, store) => {
     t.strictSame(await store.list(ownerOf(userId), NOW + 1001), [])
   })
 
-  t.test('the oldest logins end where a new one is over maxLogins, even if all began in the same millisecond', async (t) => {
+  t.test('the oldest logins end where a new one is over maxLogins, even if all began in one millisecond', async (t) => {
     for (const step of [1000, 0]) {
       const userId = newUser()
       const sids: string[] = []
@@ -78,7 +78,7 @@ export const limits: Part = (t, store) => {
     t.strictSame(await sidsOf(store, stranger.userId), [stranger.sid])
   })
 
-  t.test('a login takes the place of those it replaces: nobody else has to make room, and they are not reported', async (t) => {
+  t.test('a login takes the place of those it replaces: nobody makes room, and they are not reported', async (t) => {
     const userId = newUser()
     const [phone, laptop, stranger] = [newRecord(userId), newRecord(userId, { createdAt: NOW + 1 }), newRecord(newUser())]
     for (const record of [phone, laptop, stranger]) await create(store, record)

@@ -21,7 +21,7 @@ export const rotation: Part = (t, store) => {
     t.equal(await present('second', 'third', 100 + GRACE), 'rotated')
   })
 
-  t.test('the previous token presented later replaces the current one, which its holder may never have got', async (t) => {
+  t.test('the previous token presented later replaces the current one, which may never have arrived', async (t) => {
     const { present } = await remembered(store)
     await present('first', 'lost', 100)
     t.equal(await present('first', 'lost too', 100 + GRACE + 0.001), 'rotated')
@@ -39,7 +39,7 @@ export const rotation: Part = (t, store) => {
     t.equal(await present('second', 'never', DAY), 'gone')
   })
 
-  t.test('a token that was the previous one until a moment ago restores within the grace, and is reuse after it', async (t) => {
+  t.test('a token that was the previous one a moment ago restores within the grace, and is reuse later', async (t) => {
     const { present } = await remembered(store)
     await present('first', 'second', 0)
     await present('second', 'third', DAY)
