@@ -6,7 +6,9 @@ import { serversFound } from './test/support/servers.js'
 execFileSync('npx', ['tshy'], { stdio: 'inherit' })
 
 const found = await serversFound()
-for (const { name, url, there } of found) console.log(`# ${name} at ${url}: ${there ? 'found' : 'not there, its tests are skipped'}`)
+for (const { name, url, there } of found) {
+  console.log(`# ${name} at ${url}: ${there ? 'found' : 'not there, its tests are skipped'}`)
+}
 
 const missing = found.filter(({ there }) => !there).map(({ name }) => name)
 if (process.env.CI === 'true' && missing.length > 0) {

@@ -88,7 +88,9 @@ export const contenders = {
   secureSession: {
     title: 'guard over `@fastify/secure-session`',
     async build (app, users) {
-      await app.register(import('@fastify/secure-session'), { key: KEY, cookie: { path: '/', httpOnly: true, sameSite: 'lax' } })
+      await app.register(import('@fastify/secure-session'), {
+        key: KEY, cookie: { path: '/', httpOnly: true, sameSite: 'lax' }
+      })
       return guardOverSession(app, users)
     }
   },
@@ -112,7 +114,9 @@ export const contenders = {
   passportSecureSession: {
     title: '`@fastify/passport` over secure-session',
     async build (app, users) {
-      await app.register(import('@fastify/secure-session'), { key: KEY, cookie: { path: '/', httpOnly: true, sameSite: 'lax' } })
+      await app.register(import('@fastify/secure-session'), {
+        key: KEY, cookie: { path: '/', httpOnly: true, sameSite: 'lax' }
+      })
       return guardOverPassport(app, users)
     }
   },
@@ -138,7 +142,10 @@ export const contenders = {
 
 export type Name = keyof typeof contenders
 
-/** Loads only what the contender needs. All get the same two routes, and does the same work: find the user in a Map, answer with the same JSON. */
+/**
+ * Loads only what the contender needs. All get the same two routes, and do the same work: find the user in a Map, answer with the
+ * same JSON.
+ */
 export async function build (name: Name, app: FastifyInstance, users: Users, settings: Settings) {
   const tally = { served: 0 }
   const { guard, user, logIn } = await (contenders[name] as Contender).build(app, users, settings)
@@ -158,7 +165,9 @@ export async function build (name: Name, app: FastifyInstance, users: Users, set
   return { tally, guards: guard !== undefined }
 }
 
-async function registerLogin (app: FastifyInstance, users: Users, { store, digests = false, ...settings }: Settings): Promise<LogIn> {
+async function registerLogin (
+  app: FastifyInstance, users: Users, { store, digests = false, ...settings }: Settings
+): Promise<LogIn> {
   await app.register(import('fastify-login'), {
     secret: SECRET,
     userLoader: (id) => (users.get(id as string) ?? null) as never,
@@ -209,7 +218,9 @@ async function guardOverPassport (app: FastifyInstance, users: Users): Promise<R
 
 async function guardOverJwt (app: FastifyInstance, users: Users, verify: { cache?: number }): Promise<Routes> {
   await app.register(import('@fastify/cookie'))
-  await app.register(import('@fastify/jwt'), { secret: SECRET, cookie: { cookieName: 'token', signed: false }, sign: { expiresIn: '1d' }, verify })
+  await app.register(import('@fastify/jwt'), {
+    secret: SECRET, cookie: { cookieName: 'token', signed: false }, sign: { expiresIn: '1d' }, verify
+  })
   app.decorateRequest('account', null as never)
   type WithAccount = { account: User | null }
   return {

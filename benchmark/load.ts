@@ -67,11 +67,15 @@ answer({
       }
     })
     const seconds = (performance.now() - started) / 1000
-    if (result.non2xx > 0 || result.errors > 0) throw new Error(`${key}: ${result.non2xx} refusals, ${result.errors} errors`)
+    if (result.non2xx > 0 || result.errors > 0) {
+      throw new Error(`${key}: ${result.non2xx} refusals, ${result.errors} errors`)
+    }
     return { seconds, answered: result['2xx'] }
   }
 })
 
 function request (port: number, line: string, headers: string[], body = ''): Buffer {
-  return Buffer.from([`${line} HTTP/1.1`, `Host: 127.0.0.1:${port}`, 'Connection: keep-alive', ...headers, '', body].join('\r\n'))
+  return Buffer.from([
+    `${line} HTTP/1.1`, `Host: 127.0.0.1:${port}`, 'Connection: keep-alive', ...headers, '', body
+  ].join('\r\n'))
 }

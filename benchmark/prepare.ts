@@ -10,7 +10,9 @@ export const signedIn: Prepare = async ({ key, port, users, guards }, load) => {
 
   const told = await load.ask<unknown[]>('whoAmI', { port, cookies: [...cookies, null] })
   const expected = [...cookies.map((_, index) => `u${index}`), 401]
-  if (JSON.stringify(told) !== JSON.stringify(expected)) throw new Error(`${key} does not do the work: ${JSON.stringify(told)}`)
+  if (JSON.stringify(told) !== JSON.stringify(expected)) {
+    throw new Error(`${key} does not do the work: ${JSON.stringify(told)}`)
+  }
 }
 
 /** So many cookies, one login each, minted by another process with the same secret. */

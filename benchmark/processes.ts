@@ -23,7 +23,9 @@ export class Helper {
       else reject(new Error(`${file} ${args.join(' ')}: ${error}`))
     })
     this.child.on('exit', (code, signal) => {
-      for (const { reject } of this.waiting.values()) reject(new Error(`${file} ${args.join(' ')} ended with ${code ?? signal}`))
+      for (const { reject } of this.waiting.values()) {
+        reject(new Error(`${file} ${args.join(' ')} ended with ${code ?? signal}`))
+      }
     })
   }
 

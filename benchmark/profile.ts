@@ -18,7 +18,8 @@ export function selfTimes ({ nodes, samples = [], timeDeltas = [] }: Profiler.Pr
     total += timeDeltas[index]!
     micros.set(key, entry)
   })
-  return [...micros.values()].map(({ file, name, micros }) => ({ file, name, share: micros / total })).sort((a, b) => b.share - a.share)
+  return [...micros.values()].map(({ file, name, micros }) => ({ file, name, share: micros / total }))
+    .sort((a, b) => b.share - a.share)
 }
 
 /** Within a package `fastify/lib/reply.js`, here `dist/esm/session.js`, else the module of Node, or V8 itself. */

@@ -18,7 +18,8 @@ import type { LoginStore } from '../src/index.js'
 import { isThere, servers } from '../test/support/servers.js'
 
 const LOGINS = Number(process.argv[2] ?? 100_000)
-const AGENT = 'Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/141.0.0.0 Safari/537.36'
+const AGENT =
+  'Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/141.0.0.0 Safari/537.36'
 const NOW = Date.now()
 const DAY = 86_400_000
 const [postgresThere, mariadbThere] = [await isThere('PostgreSQL'), await isThere('MariaDB')]
@@ -64,8 +65,13 @@ async function inMemory (): Promise<void> {
 /** Differences of used_memory, which counts everything: keys, hashes, tables. */
 async function inRedis (): Promise<void> {
   const port = 20_000 + process.pid % 10_000
-  const server = spawn('redis-server', ['--port', String(port), '--save', '', '--appendonly', 'no'], { stdio: 'ignore' })
-  const failed = await Promise.race([once(server, 'error').then(() => true), once(server, 'spawn').then(() => false)]).catch(() => true)
+  const server = spawn(
+    'redis-server',
+    ['--port', String(port), '--save', '', '--appendonly', 'no'],
+    { stdio: 'ignore' }
+  )
+  const failed = await Promise.race([once(server, 'error').then(() => true), once(server, 'spawn').then(() => false)])
+    .catch(() => true)
   if (failed) return
   const client = new Redis({ port, retryStrategy: () => 100 })
   client.on('error', () => {})
@@ -90,7 +96,8 @@ async function inPostgres (): Promise<void> {
   if (!postgresThere) return
   const pool = new pg.Pool({ connectionString: servers.PostgreSQL, max: 16 })
   const store = sqlStore({ dialect: 'postgres', table, query: (text, params) => pool.query(text, params) })
-  const size = async () => Number((await pool.query('SELECT pg_total_relation_size($1) AS bytes', [table])).rows[0].bytes)
+  const size = async () =>
+    Number((await pool.query('SELECT pg_total_relation_size($1) AS bytes', [table])).rows[0].bytes)
   const { rows: [{ version }] } = await pool.query("SELECT current_setting('server_version') AS version")
   await store.createTable()
   await fill(store, { rotations: 0 })
@@ -112,7 +119,10 @@ async function inMariadb (): Promise<void> {
   await fill(store)
   await pool.query(`ANALYZE TABLE ${table}`)
   const [[row]] = await pool.query<RowDataPacket[]>(
-    'SELECT data_length + index_length AS bytes, VERSION() AS version FROM information_schema.tables WHERE table_name = ?', [table])
+    'SELECT data_length + index_length AS bytes, VERSION() AS version FROM information_schema.tables ' +
+    'WHERE table_name = ?',
+    [table]
+  )
   say(`sqlStore, MariaDB ${row!.version}`, Number(row!.bytes))
   await pool.query(`DROP TABLE ${table}`)
   await pool.end()
@@ -127,7 +137,9 @@ async function inSqlite (): Promise<void> {
   const store = sqlStore({ dialect: 'sqlite', table, query })
   await store.createTable()
   await fill(store)
-  const [row] = query('SELECT page_count * page_size AS bytes, sqlite_version() AS version FROM pragma_page_count, pragma_page_size')
+  const [row] = query(
+    'SELECT page_count * page_size AS bytes, sqlite_version() AS version FROM pragma_page_count, pragma_page_size'
+  )
   say(`sqlStore, SQLite ${row!.version}`, Number(row!.bytes))
   db.close()
   rmSync(dir, { recursive: true })

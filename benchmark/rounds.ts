@@ -86,7 +86,9 @@ export async function race (entrants: readonly Entrant[], prepare: Prepare, pace
     for (const server of servers) await measure(server, load, { amount: pace.warmup })
     for (let round = 0; round < pace.rounds; round++) {
       note(`generation ${generation} of ${pace.generations}, round ${round + 1} of ${pace.rounds}`)
-      for (const server of shuffled(servers)) results.get(server.key)!.samples.push(await measure(server, load, pace.slice))
+      for (const server of shuffled(servers)) {
+        results.get(server.key)!.samples.push(await measure(server, load, pace.slice))
+      }
     }
     await Promise.all([load.stop(), ...servers.map((server) => server.stop())])
   }
@@ -96,7 +98,9 @@ export async function race (entrants: readonly Entrant[], prepare: Prepare, pace
 
 async function measure (server: Server, load: Helper, slice: Pace['slice']): Promise<Sample> {
   await server.ask('begin')
-  const { seconds, answered } = await load.ask<{ seconds: number, answered: number }>('slice', { key: server.key, connections: CONNECTIONS, ...slice })
+  const { seconds, answered } = await load.ask<{ seconds: number, answered: number }>('slice', {
+    key: server.key, connections: CONNECTIONS, ...slice
+  })
   const { cpuMicros, served } = await server.ask<{ cpuMicros: number, served: number }>('end')
   return { cpu: cpuMicros / served, perSecond: answered / seconds }
 }
@@ -125,5 +129,7 @@ export function note (text: string): void {
 }
 
 function shuffled<T> (list: readonly T[]): T[] {
-  return list.map((value) => ({ value, place: Math.random() })).sort((a, b) => a.place - b.place).map(({ value }) => value)
+  return list.map((value) => ({ value, place: Math.random() }))
+    .sort((a, b) => a.place - b.place)
+    .map(({ value }) => value)
 }

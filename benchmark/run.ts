@@ -10,7 +10,9 @@ import type { Table, Target } from './tables.js'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 const known = Object.keys(tables) as (keyof typeof tables)[]
-const { values: { quick }, positionals } = parseArgs({ options: { quick: { type: 'boolean', default: false } }, allowPositionals: true })
+const { values: { quick }, positionals } = parseArgs({
+  options: { quick: { type: 'boolean', default: false } }, allowPositionals: true
+})
 const unknown = positionals.filter((name) => !Object.hasOwn(tables, name))
 if (unknown.length > 0) {
   console.error(`No table ${unknown.join(', ')}. There are ${known.join(', ')}.`)
@@ -30,8 +32,10 @@ if (targets.length > 0) console.log(`\n## Targets\n\n${markdown(comparison(targe
 
 /** The servers run what users run: the built package. */
 function buildIfStale (): void {
-  const changed = (directory: string) => Math.max(...readdirSync(join(root, directory), { recursive: true, encoding: 'utf8' })
-    .map((file) => statSync(join(root, directory, file)).mtimeMs))
+  const changed = (directory: string) => {
+    const files = readdirSync(join(root, directory), { recursive: true, encoding: 'utf8' })
+    return Math.max(...files.map((file) => statSync(join(root, directory, file)).mtimeMs))
+  }
   let built = 0
   try {
     built = changed('dist')
@@ -40,18 +44,23 @@ function buildIfStale (): void {
 }
 
 function heading (): string {
-  const versionOf = (name: string) => JSON.parse(readFileSync(join(root, 'node_modules', name, 'package.json'), 'utf8')).version as string
+  const versionOf = (name: string) =>
+    JSON.parse(readFileSync(join(root, 'node_modules', name, 'package.json'), 'utf8')).version as string
   const own = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')).version as string
-  const packages = ['fastify', '@fastify/cookie', '@fastify/secure-session', '@fastify/session', '@fastify/passport', '@fastify/jwt', 'fast-jwt', 'autocannon']
+  const packages = [
+    'fastify', '@fastify/cookie', '@fastify/secure-session', '@fastify/session', '@fastify/passport', '@fastify/jwt',
+    'fast-jwt', 'autocannon'
+  ]
   const [cpu] = cpus()
   return [
     `# fastify-login ${own}, ${new Date().toISOString().slice(0, 10)}${quick ? ' (quick: a first impression)' : ''}`,
     '',
     `Node ${process.versions.node}, ${packages.map((name) => `${name} ${versionOf(name)}`).join(', ')}.`,
-    `${cpu?.model.trim() ?? 'unknown CPU'}, ${cpus().length} cores, ${Math.round(totalmem() / 2 ** 30)} GB, ${process.platform} ${process.arch}.`,
+    `${cpu?.model.trim() ?? 'unknown CPU'}, ${cpus().length} cores, ${Math.round(totalmem() / 2 ** 30)} GB, ` +
+    `${process.platform} ${process.arch}.`,
     '',
-    'CPU is the time of the server process (user and system). Ratios are medians of the ratios per round, by CPU time unless',
-    'they say "by throughput"; more than 1 is better. 20 keep-alive connections from one other process.'
+    'CPU is the time of the server process (user and system). Ratios are medians of the ratios per round, by CPU time',
+    'unless they say "by throughput"; more than 1 is better. 20 keep-alive connections from one other process.'
   ].join('\n')
 }
 

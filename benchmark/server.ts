@@ -41,7 +41,9 @@ answer({
   async logIn ({ amount, remember }: { amount: number, remember: boolean }) {
     const lines: string[][] = []
     for (let index = 0; index < amount; index++) {
-      const { headers } = await app.inject({ method: 'POST', url: '/login', payload: { id: `u${index % users.size}`, remember } })
+      const { headers } = await app.inject({
+        method: 'POST', url: '/login', payload: { id: `u${index % users.size}`, remember }
+      })
       lines.push([headers['set-cookie'] ?? []].flat())
     }
     return lines

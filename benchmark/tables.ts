@@ -46,17 +46,22 @@ const hot: MakeTable = async (quick) => {
         'session', 'sessionNotRolling', 'passportSession']
   const results = await race(names.map((name) => ({ name })), signedIn, quick ? short : full)
   const of = (name: Name) => results.get(name)!
-  const target = (work: string, result: Name, base: Name, floor: number, aim: number): Target =>
-    ({ work, floor, aim, measured: byCpu(of(result), of(base)), throughput: byThroughput(of(result), of(base)), unit: '×' })
+  const target = (work: string, result: Name, base: Name, floor: number, aim: number): Target => ({
+    work, floor, aim, measured: byCpu(of(result), of(base)), throughput: byThroughput(of(result), of(base)), unit: '×'
+  })
 
   return {
     title: 'A small JSON route',
     text: '100 users who have signed in and come again and again. Guarded routes load the user from a Map.',
-    head: ['', 'CPU per request', 'against `@fastify/cookie` only', 'by throughput', 'ours, guarded, against it', 'by throughput', 'requests/s'],
+    head: [
+      '', 'CPU per request', 'against `@fastify/cookie` only', 'by throughput', 'ours, guarded, against it',
+      'by throughput', 'requests/s'
+    ],
     rows: names.map((name) => {
       const result = of(name)
       return [
-        result.title, micros(cpuOf(result)), times(byCpu(result, of('cookie'))), times(byThroughput(result, of('cookie'))),
+        result.title, micros(cpuOf(result)), times(byCpu(result, of('cookie'))),
+        times(byThroughput(result, of('cookie'))),
         times(byCpu(of('guarded'), result)), times(byThroughput(of('guarded'), result)), whole(perSecondOf(result))
       ]
     }),
@@ -82,7 +87,8 @@ const cold: MakeTable = async (quick) => {
     text: 'The same guarded route; every request comes with the cookie of another login, so that no cache helps.',
     head: ['', 'CPU per request', 'ours, guarded, against it', 'by throughput', 'requests/s'],
     rows: names.map((name) => [
-      of(name).title, micros(cpuOf(of(name))), times(byCpu(of('guarded'), of(name))), times(byThroughput(of('guarded'), of(name))), whole(perSecondOf(of(name)))
+      of(name).title, micros(cpuOf(of(name))), times(byCpu(of('guarded'), of(name))),
+      times(byThroughput(of('guarded'), of(name))), whole(perSecondOf(of(name)))
     ]),
     targets: [{
       work: 'guarded, every token new, against `@fastify/jwt` in a cookie',
@@ -100,8 +106,17 @@ const users: MakeTable = async (quick) => {
   const amounts = quick ? [1, 100, 3000] : [1, 100, 10_000, 100_000]
   const largest = amounts.at(-1)!
   const entrants: Entrant[] = [
-    ...amounts.map((amount): Entrant => ({ name: 'guarded', key: String(amount), title: `**${whole(amount)} users**`, users: amount, settings })),
-    ...quick ? [] : [{ name: 'guarded' as const, key: 'small cache', title: `${whole(largest)} users in turn, cache of 10 000`, users: largest }],
+    ...amounts.map((amount): Entrant => ({
+      name: 'guarded', key: String(amount), title: `**${whole(amount)} users**`, users: amount, settings
+    })),
+    ...quick
+      ? []
+      : [{
+          name: 'guarded' as const,
+          key: 'small cache',
+          title: `${whole(largest)} users in turn, cache of 10 000`,
+          users: largest
+        }],
     { name: 'cookie', key: 'cookie 100', title: '`@fastify/cookie` only, 100 users' },
     { name: 'cookie', title: `\`@fastify/cookie\` only, ${whole(largest)} users`, users: largest }
   ]
@@ -112,7 +127,8 @@ const users: MakeTable = async (quick) => {
 
   return {
     title: 'More users',
-    text: 'The guarded route and the cookies of so many users in turn, all of them in the cache of verified tokens unless said otherwise.',
+    text: 'The guarded route and the cookies of so many users in turn, all of them in the cache of verified ' +
+      'tokens unless said otherwise.',
     head: ['', 'CPU per request', 'against itself with 100 users', 'by throughput'],
     rows: [...results].map(([key, result]) => {
       const few = key.startsWith('cookie') ? results.get('cookie 100')! : base
@@ -153,14 +169,16 @@ const logins: MakeTable = async (quick) => {
     text: '`POST /login` with a small JSON body; no password is hashed.',
     head: ['', 'CPU per login', 'logins per second of CPU', 'ours, both cookies, against it', 'logins/s'],
     rows: [...results.values()].map((result) => [
-      result.title, micros(cpuOf(result)), whole(1e6 / cpuOf(result)), times(byCpu(base, result)), whole(perSecondOf(result))
+      result.title, micros(cpuOf(result)), whole(1e6 / cpuOf(result)), times(byCpu(base, result)),
+      whole(perSecondOf(result))
     ])
   }
 }
 
 const storesTable: MakeTable = async (quick) => {
   const kinds: { store: StoreName, called: string }[] = [
-    { store: 'memory', called: 'memory' }, { store: 'redis', called: 'Redis, ioredis' }, { store: 'postgres', called: 'PostgreSQL, pg' }
+    { store: 'memory', called: 'memory' }, { store: 'redis', called: 'Redis, ioredis' },
+    { store: 'postgres', called: 'PostgreSQL, pg' }
   ]
   const candidates: Entrant[] = [
     { name: 'guarded', title: '**fastify-login**, no store' },
@@ -171,7 +189,11 @@ const storesTable: MakeTable = async (quick) => {
       settings: { store, storeCheckSeconds }
     }))),
     { name: 'session', title: '`@fastify/session` over connect-redis', settings: { store: 'connectRedis' } },
-    { name: 'sessionNotRolling', title: '`@fastify/session` over connect-redis, `rolling: false`', settings: { store: 'connectRedis' } }
+    {
+      name: 'sessionNotRolling',
+      title: '`@fastify/session` over connect-redis, `rolling: false`',
+      settings: { store: 'connectRedis' }
+    }
   ]
   const absent: string[] = []
   const entrants: Entrant[] = []
@@ -187,17 +209,21 @@ const storesTable: MakeTable = async (quick) => {
     const target = (work: string, result: Result, other: Result, floor: number): Target =>
       ({ work, floor, aim: floor, measured: byCpu(result, other), throughput: byThroughput(result, other), unit: '×' })
     return [
-      ...each && rival ? [target('Redis, `storeCheckSeconds: 0`, against `@fastify/session` over the same', each, rival, 1.2)] : [],
+      ...each && rival
+        ? [target('Redis, `storeCheckSeconds: 0`, against `@fastify/session` over the same', each, rival, 1.2)]
+        : [],
       ...seldom ? [target('Redis, `storeCheckSeconds: 30`, against ours without a store', seldom, base, 0.9)] : []
     ]
   }
 
   return {
     title: 'Stores',
-    text: `The guarded route with login records. CPU time is that of the Node process alone, without the database's.${absent.length === 0 ? '' : ` Not there, and left out: ${[...new Set(absent)].join(', ')}.`}`,
+    text: 'The guarded route with login records. CPU time is that of the Node process alone, without the database\'s.' +
+      (absent.length === 0 ? '' : ` Not there, and left out: ${[...new Set(absent)].join(', ')}.`),
     head: ['', 'CPU per request', 'against ours without a store', 'by throughput', 'requests/s'],
     rows: [...results.values()].map((result) => [
-      result.title, micros(cpuOf(result)), times(byCpu(result, base)), times(byThroughput(result, base)), whole(perSecondOf(result))
+      result.title, micros(cpuOf(result)), times(byCpu(result, base)), times(byThroughput(result, base)),
+      whole(perSecondOf(result))
     ]),
     targets: targets('redis')
   }
@@ -216,7 +242,9 @@ const memory: MakeTable = async (quick) => {
     await load.ask('visit', { key: 'guarded', port: server.port, cookies })
     await load.ask('slice', { key: 'guarded', connections: CONNECTIONS, amount: cookies.length })
   }
-  const mintBatch = async () => (await minter.ask<string[][]>('logIn', { amount: batch, remember: false })).map(([line]) => line!.slice(0, line!.indexOf(';')))
+  const mintBatch = async () =>
+    (await minter.ask<string[][]>('logIn', { amount: batch, remember: false }))
+      .map(([line]) => line!.slice(0, line!.indexOf(';')))
 
   // Warm, with one session: what code and connections take is no growth.
   await visit(new Array(batch).fill((await mintBatch())[0]))
@@ -237,10 +265,19 @@ const memory: MakeTable = async (quick) => {
   const shown = new Set([1, Math.round(heaps.length / 2), heaps.length - 1])
   return {
     title: 'Memory',
-    text: 'Heap of the server after garbage collection, over that of a warm server with one session; `verifiedCacheSize` is the default 10 000. Every session comes twice.',
+    text: 'Heap of the server after garbage collection, over that of a warm server with one session; ' +
+      '`verifiedCacheSize` is the default 10 000. Every session comes twice.',
     head: ['distinct sessions seen', 'growth of the heap'],
     rows: [...shown].map((index) => [whole(index * batch), `${grown(index).toFixed(1)} MB`]),
-    targets: quick ? [] : [{ work: 'heap growth after a million distinct sessions', floor: 30, aim: 30, measured: grown(heaps.length - 1), unit: 'MB' }]
+    targets: quick
+      ? []
+      : [{
+          work: 'heap growth after a million distinct sessions',
+          floor: 30,
+          aim: 30,
+          measured: grown(heaps.length - 1),
+          unit: 'MB'
+        }]
   }
 }
 
@@ -248,7 +285,9 @@ const startup: MakeTable = async (quick) => {
   const script = fileURLToPath(new URL('./startup.js', import.meta.url))
   const run = promisify(execFile)
   const runs = quick ? 3 : 15
-  const titles = { cookie: '`@fastify/cookie` only', import: '**fastify-login**, `import`', require: '**fastify-login**, `require`' }
+  const titles = {
+    cookie: '`@fastify/cookie` only', import: '**fastify-login**, `import`', require: '**fastify-login**, `require`'
+  }
   const kinds = Object.keys(titles) as (keyof typeof titles)[]
   const spent = Object.fromEntries(kinds.map((kind) => [kind, [] as { load: number, register: number, cpu: number }[]]))
   for (let time = 0; time < runs; time++) {
@@ -264,17 +303,25 @@ const startup: MakeTable = async (quick) => {
 
   return {
     title: 'Start',
-    text: `In an application that has loaded Fastify already, medians of ${runs} processes. Ours loads and registers \`@fastify/cookie\` too.`,
+    text: `In an application that has loaded Fastify already, medians of ${runs} processes. ` +
+      'Ours loads and registers `@fastify/cookie` too.',
     head: ['', 'load', 'register', 'CPU time of both'],
     rows: kinds.map((kind) => [titles[kind], ms(of(kind, 'load')), ms(of(kind, 'register')), ms(of(kind, 'cpu'))]),
-    targets: [{ work: 'import of the package after Fastify', floor: 60, aim: 60, measured: of('import', 'load'), unit: 'ms' }]
+    targets: [{
+      work: 'import of the package after Fastify', floor: 60, aim: 60, measured: of('import', 'load'), unit: 'ms'
+    }]
   }
 }
 
 const sizes: MakeTable = async () => {
   const entrants: (Entrant & { remember: boolean })[] = [
     { name: 'guarded', remember: true },
-    { name: 'guarded', title: '**fastify-login**, `userStamp` and `sessionProtection`', settings: { digests: true }, remember: true },
+    {
+      name: 'guarded',
+      title: '**fastify-login**, `userStamp` and `sessionProtection`',
+      settings: { digests: true },
+      remember: true
+    },
     { name: 'secureSession', remember: false },
     { name: 'session', remember: false },
     { name: 'jwt', remember: false }
@@ -285,13 +332,16 @@ const sizes: MakeTable = async () => {
     const [lines] = await server.ask<string[][]>('logIn', { amount: 1, remember })
     for (const line of lines!) {
       const cookie = line.slice(0, line.indexOf(';'))
-      rows.push([server.title, `\`${cookie.slice(0, cookie.indexOf('='))}\``, String(cookie.length), String(line.length)])
+      rows.push([
+        server.title, `\`${cookie.slice(0, cookie.indexOf('='))}\``, String(cookie.length), String(line.length)
+      ])
     }
     await server.stop()
   }
   return {
     title: 'Bytes in the cookies',
-    text: 'Of a user with the id `u0` and no other values: what a browser sends (name and value), and the `Set-Cookie` line.',
+    text: 'Of a user with the id `u0` and no other values: what a browser sends (name and value), and the ' +
+      '`Set-Cookie` line.',
     head: ['', 'cookie', 'sent', 'set'],
     rows
   }
@@ -313,15 +363,21 @@ const profile: MakeTable = async (quick) => {
     const server = new Server({ name })
     await server.listen()
     const amount = quick ? 20_000 : 60_000
-    const slice = (given: { ms: number } | { amount: number }) => load.ask('slice', { key: name, connections: CONNECTIONS, ...given })
-    if (cold) await load.ask('visit', { key: name, port: server.port, cookies: await mint(new Server({ name }), 2 * amount) })
-    else await signedIn(server, load)
+    const slice = (given: { ms: number } | { amount: number }) =>
+      load.ask('slice', { key: name, connections: CONNECTIONS, ...given })
+    if (cold) {
+      await load.ask('visit', { key: name, port: server.port, cookies: await mint(new Server({ name }), 2 * amount) })
+    } else {
+      await signedIn(server, load)
+    }
     await slice(cold ? { amount: amount - CONNECTIONS } : { ms })
     await server.ask('beginProfile')
     await slice(cold ? { amount: amount - CONNECTIONS } : { ms })
     const times = await server.ask<SelfTime[]>('endProfile')
     await Promise.all([load.stop(), server.stop()])
-    for (const { group, share, functions } of grouped(times)) rows.push([title, group, `${(share * 100).toFixed(1)} %`, functions])
+    for (const { group, share, functions } of grouped(times)) {
+      rows.push([title, group, `${(share * 100).toFixed(1)} %`, functions])
+    }
   }
   note('')
   return {

@@ -9,7 +9,9 @@ import { html, page } from './html.js'
 import { authenticate, credentials, users } from './users.js'
 
 const secret = process.env.SESSION_SECRET ?? randomBytes(32)
-if (process.env.SESSION_SECRET === undefined) console.log('SESSION_SECRET is not set: a random one is used, and logins end with this process.')
+if (process.env.SESSION_SECRET === undefined) {
+  console.log('SESSION_SECRET is not set: a random one is used, and logins end with this process.')
+}
 
 const app = Fastify({ logger: { level: 'warn' } })
 await app.register(formbody)
@@ -20,14 +22,19 @@ await app.register(fastifyLogin, {
   userStamp: (user) => user.password.hash.toString('base64url')
 })
 app.addHook('onSend', async (_request, reply) => {
-  reply.header('content-security-policy', "default-src 'none'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'")
+  reply.header(
+    'content-security-policy',
+    "default-src 'none'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+  )
 })
 
 const logoutForm = html`<form method="post" action="/logout"><button>Sign out</button></form>`
 
 app.get('/', async (request, reply) => {
   const user = await request.getCurrentUser()
-  const greeting = user === null ? html`<p>You are not signed in.</p>` : html`<p>You are signed in as ${user.name}.</p>${logoutForm}`
+  const greeting = user === null
+    ? html`<p>You are not signed in.</p>`
+    : html`<p>You are signed in as ${user.name}.</p>${logoutForm}`
   return reply.type('text/html').send(page('Welcome', html`${greeting}
 <p><a href="/dashboard">Dashboard</a> <a href="/settings">Settings</a></p>`))
 })
@@ -77,7 +84,8 @@ app.post<{ Body: LoginForm }>('/login', {
   const user = await authenticate(username, password)
   if (user === null) {
     const problem = 'Wrong user name or password.'
-    return reply.code(401).type('text/html').send(loginPage({ username, remember: remember === 'on', next: next ?? '', problem }))
+    return reply.code(401).type('text/html')
+      .send(loginPage({ username, remember: remember === 'on', next: next ?? '', problem }))
   }
   return reply.loginUser(user, { remember: remember === 'on', next, redirectUrl: '/dashboard' })
 })
@@ -89,7 +97,8 @@ app.post('/logout', async (_request, reply) => {
 
 app.get('/dashboard', { preHandler: app.login.guard() }, async (request, reply) => {
   const user = request.requireUser()
-  return reply.type('text/html').send(page('Dashboard', html`<p>Hi ${user.name}, this login is ${request.loginState.kind}.</p>
+  const { kind } = request.loginState
+  return reply.type('text/html').send(page('Dashboard', html`<p>Hi ${user.name}, this login is ${kind}.</p>
 <p><a href="/settings">Settings</a></p>${logoutForm}`))
 })
 
@@ -106,7 +115,9 @@ app.get('/settings', { preHandler: app.login.guardFresh() }, async (request, rep
 
 app.post<{ Body: { name: string } }>('/settings', {
   preValidation: app.login.guardFresh(),
-  schema: { body: { type: 'object', required: ['name'], properties: { name: { type: 'string', minLength: 1, maxLength: 100 } } } }
+  schema: {
+    body: { type: 'object', required: ['name'], properties: { name: { type: 'string', minLength: 1, maxLength: 100 } } }
+  }
 }, async (request, reply) => {
   request.requireUser().name = request.body.name
   return reply.redirect('/settings', 303)

@@ -20,16 +20,25 @@ await app.register(fastifyLogin, {
 
 app.get('/login', { preHandler: app.login.guardAnonymous({ redirectUrl: '/devices' }) }, async (_request, reply) =>
   reply.type('text/html').send(page('Sign in', html`<form method="post">
-<input name="username" aria-label="User name" required> <input name="password" type="password" aria-label="Password" required>
+<input name="username" aria-label="User name" required>
+<input name="password" type="password" aria-label="Password" required>
 <label><input name="remember" type="checkbox"> Remember me</label>
 <button>Sign in</button>
 </form>`)))
 
 const strings = (...names: string[]) => ({
-  schema: { body: { type: 'object', required: names, properties: Object.fromEntries(names.map((name) => [name, { type: 'string', maxLength: 1000 }])) } }
+  schema: {
+    body: {
+      type: 'object',
+      required: names,
+      properties: Object.fromEntries(names.map((name) => [name, { type: 'string', maxLength: 1000 }]))
+    }
+  }
 })
 
-app.post<{ Body: { username: string, password: string, remember?: string } }>('/login', strings('username', 'password'), async (request, reply) => {
+interface Form { username: string, password: string, remember?: string }
+
+app.post<{ Body: Form }>('/login', strings('username', 'password'), async (request, reply) => {
   const { username, password, remember } = request.body
   const user = await authenticate(username, password)
   if (user === null) return reply.redirect('/login', 303)

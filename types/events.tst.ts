@@ -13,13 +13,17 @@ type Same<K extends keyof LoginEvents, T> = { [P in keyof LoginEvents[K]]: Login
 describe('events', () => {
   test('these there are', () => {
     expect<keyof LoginEvents>().type.toBe<
-      'login' | 'logout' | 'restore' | 'confirm' | 'unauthorized' | 'needsRefresh' | 'protect' | 'reuse' | 'revoke' | 'invalidToken'
+      'login' | 'logout' | 'restore' | 'confirm' | 'unauthorized' | 'needsRefresh' | 'protect' | 'reuse' | 'revoke' |
+      'invalidToken'
     >()
   })
 
   test('each has its payload', () => {
     expect<Same<'login', OfUser & { remembered: boolean }>>().type.toBe<true>()
-    expect<Same<'logout', Omit<OfUser, 'user'> & { user: LoginUser | null, scope: 'this' | 'others' | 'everywhere' }>>().type.toBe<true>()
+    expect<Same<'logout', Omit<OfUser, 'user'> & {
+      user: LoginUser | null
+      scope: 'this' | 'others' | 'everywhere'
+    }>>().type.toBe<true>()
     expect<Same<'restore', OfUser>>().type.toBe<true>()
     expect<Same<'confirm', OfUser>>().type.toBe<true>()
     expect<Same<'unauthorized', { request: FastifyRequest }>>().type.toBe<true>()
@@ -27,8 +31,14 @@ describe('events', () => {
     expect<Same<'protect', OfUser & { mode: 'basic' | 'strong' }>>().type.toBe<true>()
     expect<Same<'reuse', OfUser>>().type.toBe<true>()
     expect<Same<'revoke', { userId: UserId, sids: string[], request?: FastifyRequest }>>().type.toBe<true>()
-    expect<LoginEvents['invalidToken']['reason']>().type.toBe<'malformed' | 'signature' | 'algorithm' | 'type' | 'claims' | 'expired'>()
-    expect<Same<'invalidToken', { request: FastifyRequest, cookie: string, reason: LoginEvents['invalidToken']['reason'] }>>().type.toBe<true>()
+    expect<LoginEvents['invalidToken']['reason']>().type.toBe<
+      'malformed' | 'signature' | 'algorithm' | 'type' | 'claims' | 'expired'
+    >()
+    expect<Same<'invalidToken', {
+      request: FastifyRequest
+      cookie: string
+      reason: LoginEvents['invalidToken']['reason']
+    }>>().type.toBe<true>()
   })
 
   test('listeners are typed by the name of the event', () => {

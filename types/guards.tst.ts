@@ -1,6 +1,14 @@
 import auth from '@fastify/auth'
 import Fastify from 'fastify'
-import type { FastifyContextConfig, FastifyReply, FastifyRequest, LoginUser, onRequestHookHandler, preHandlerHookHandler, preValidationHookHandler } from 'fastify'
+import type {
+  FastifyContextConfig,
+  FastifyReply,
+  FastifyRequest,
+  LoginUser,
+  onRequestHookHandler,
+  preHandlerHookHandler,
+  preValidationHookHandler
+} from 'fastify'
 import { describe, expect, test } from 'tstyche'
 import { guard, guardAnonymous, guardFresh } from '../src/index.js'
 import type { GuardFreshOptions, GuardHook, GuardOptions, Login } from '../src/index.js'
@@ -11,13 +19,19 @@ await app.register(auth)
 
 describe('guards', () => {
   test('stand where Fastify takes hooks', () => {
-    for (const hook of [guard(), guardFresh(), guardAnonymous(), app.login.guard(), app.login.guardFresh(), app.login.guardAnonymous()]) {
+    for (const hook of [
+      guard(), guardFresh(), guardAnonymous(), app.login.guard(), app.login.guardFresh(), app.login.guardAnonymous()
+    ]) {
       expect(hook).type.toBe<GuardHook>()
     }
     expect<onRequestHookHandler>().type.toBeAssignableFrom<GuardHook>()
     expect<preValidationHookHandler>().type.toBeAssignableFrom<GuardHook>()
     expect<preHandlerHookHandler>().type.toBeAssignableFrom<GuardHook>()
-    expect(app.get).type.toBeCallableWith('/', { onRequest: guard(), preValidation: [guardFresh()], preHandler: [app.login.guard()] }, () => '')
+    expect(app.get).type.toBeCallableWith(
+      '/',
+      { onRequest: guard(), preValidation: [guardFresh()], preHandler: [app.login.guard()] },
+      () => ''
+    )
     expect(app.addHook).type.toBeCallableWith('onRequest' as const, guard())
     expect(app.addHook).type.toBeCallableWith('preValidation' as const, app.login.guardFresh())
     expect(app.addHook).type.toBeCallableWith('preHandler' as const, app.login.guardAnonymous())
@@ -32,7 +46,10 @@ describe('guards', () => {
 
   test('compose with @fastify/auth, as do the checks that only throw', () => {
     expect(app.auth).type.toBeCallableWith([app.login.verify, app.login.verifyFresh])
-    expect(app.auth).type.toBeCallableWith([app.login.verify, [app.login.verifyFresh, app.login.guard()]], { relation: 'or' as const })
+    expect(app.auth).type.toBeCallableWith(
+      [app.login.verify, [app.login.verifyFresh, app.login.guard()]],
+      { relation: 'or' as const }
+    )
     expect<Login['verify']>().type.toBe<(request: FastifyRequest, reply: FastifyReply) => Promise<void>>()
   })
 

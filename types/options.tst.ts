@@ -16,7 +16,9 @@ describe('registering', () => {
     expect(app.register).type.toBeCallableWith(fastifyLogin, minimal)
     expect(app.register).type.toBeCallableWith(import('../src/index.js'), minimal)
     expect(app.register).type.toBeCallableWith(fastifyLogin, () => minimal)
-    expect(app.register).type.toBeCallableWith(fastifyLogin, { ...minimal, prefix: '/admin', logLevel: 'warn' as const })
+    expect(app.register).type.toBeCallableWith(fastifyLogin, {
+      ...minimal, prefix: '/admin', logLevel: 'warn' as const
+    })
     expect<FastifyRegisterOptions<FastifyLoginOptions>>().type.toBeAssignableFrom(minimal)
   })
 
@@ -46,8 +48,23 @@ describe('options', () => {
       loginMessage: 'Please sign in',
       refreshMessage: (request: FastifyRequest) => request.url,
       audience: 'shop',
-      cookie: { domain: 'example.com', path: '/', httpOnly: true, sameSite: 'none' as const, secure: true, partitioned: true, priority: 'high' as const },
-      session: { cookieName: 's', cookie: { secure: 'auto' as const }, idleSeconds: 60, absoluteSeconds: 600, keepOnLogin: ['cart'], keepOnLogout: [] },
+      cookie: {
+        domain: 'example.com',
+        path: '/',
+        httpOnly: true,
+        sameSite: 'none' as const,
+        secure: true,
+        partitioned: true,
+        priority: 'high' as const
+      },
+      session: {
+        cookieName: 's',
+        cookie: { secure: 'auto' as const },
+        idleSeconds: 60,
+        absoluteSeconds: 600,
+        keepOnLogin: ['cart'],
+        keepOnLogout: []
+      },
       remember: { cookieName: 'r', cookie: {}, days: 7, renew: false, maxDays: 14 },
       loadUser: 'eager' as const,
       userStamp: (user: LoginUser) => user.name,
@@ -61,7 +78,9 @@ describe('options', () => {
       verifiedCacheSize: 0,
       clock: () => 0
     })
-    expect<FastifyLoginOptions>().type.toBeAssignableFrom({ session: 'external' as const, sessionProtection: false as const, loginMessage: false as const })
+    expect<FastifyLoginOptions>().type.toBeAssignableFrom({
+      session: 'external' as const, sessionProtection: false as const, loginMessage: false as const
+    })
     expect<FastifyLoginOptions>().type.toBeAssignableFrom({ secret: process.env.SESSION_SECRET })
   })
 
@@ -72,7 +91,8 @@ describe('options', () => {
 
   test('the loader gets id and request, and answers with the augmented user or none', () => {
     expect<NonNullable<FastifyLoginOptions['userLoader']>>().type.toBe<
-      (id: string | number, request: FastifyRequest) => LoginUser | null | undefined | Promise<LoginUser | null | undefined>
+      (id: string | number, request: FastifyRequest) =>
+        LoginUser | null | undefined | Promise<LoginUser | null | undefined>
     >()
   })
 

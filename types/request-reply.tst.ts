@@ -53,7 +53,12 @@ describe('reply', () => {
   test('loginUser takes a user and options, next from anywhere', () => {
     expect(reply.loginUser).type.toBeCallableWith(user)
     expect(reply.loginUser).type.toBeCallableWith(user, {
-      remember: 7, redirectUrl: false as const, next: request.body, fresh: false, force: true, redirectStatus: 303 as const
+      remember: 7,
+      redirectUrl: false as const,
+      next: request.body,
+      fresh: false,
+      force: true,
+      redirectStatus: 303 as const
     })
     expect(reply.loginUser(user)).type.toBe<Promise<void>>()
     expect(reply.loginUser).type.not.toBeCallableWith({ id: 1 })
@@ -96,7 +101,9 @@ describe('fastify.login', () => {
 
   test('mints cookies for inject', async () => {
     const user: LoginUser = { id: 1, name: 'Ann' }
-    const cookies = await login.cookiesFor(user, { fresh: false, remember: 7, authTime: 0, data: { cart: [] }, headers: { 'user-agent': 'x' } })
+    const cookies = await login.cookiesFor(user, {
+      fresh: false, remember: 7, authTime: 0, data: { cart: [] }, headers: { 'user-agent': 'x' }
+    })
     expect(Fastify().inject).type.toBeCallableWith({ url: '/', cookies })
     expect(login.cookiesFor).type.not.toBeCallableWith(user, { remember: 'on' })
   })

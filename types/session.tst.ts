@@ -75,7 +75,8 @@ describe('jwtSession', () => {
     expect<JwtSessionOptions>().type.not.toBeAssignableFrom({})
     expect<JwtSessionOptions>().type.not.toBeAssignableFrom<{ secret: undefined }>()
     expect<keyof JwtSessionOptions>().type.toBe<
-      'secret' | 'audience' | 'cookieName' | 'cookie' | 'idleSeconds' | 'absoluteSeconds' | 'verifiedCacheSize' | 'clock'
+      'secret' | 'audience' | 'cookieName' | 'cookie' | 'idleSeconds' | 'absoluteSeconds' | 'verifiedCacheSize' |
+      'clock'
     >()
   })
 })

@@ -21,13 +21,19 @@ async function shopAndAdmin (arrangement: Arrangement, options: FastifyLoginOpti
   const areas: Record<string, FastifyInstance> = {}
   const app = Fastify()
   const shop = async (scope: FastifyInstance) => {
-    await scope.register(fastifyLogin, { secret: SECRET, userLoader: customers.userLoader, clock: () => START, ...options })
+    await scope.register(fastifyLogin, {
+      secret: SECRET, userLoader: customers.userLoader, clock: () => START, ...options
+    })
     areas.shop = scope
   }
   const open = async (scope: FastifyInstance) => {
     furnish(scope)
     scope.get('/mine', { preHandler: guard() }, async (request) => request.requireUser<{ name: string }>().name)
-    scope.get('/mine/fresh', { onRequest: guardFresh() }, async (request) => request.requireUser<{ name: string }>().name)
+    scope.get(
+      '/mine/fresh',
+      { onRequest: guardFresh() },
+      async (request) => request.requireUser<{ name: string }>().name
+    )
     scope.get('/mine/login', { preHandler: guardAnonymous({ redirectUrl: '/inside' }) }, async () => 'form')
   }
   const admin = async (scope: FastifyInstance) => {
@@ -42,7 +48,11 @@ async function shopAndAdmin (arrangement: Arrangement, options: FastifyLoginOpti
     areas.admin = scope
     await open(scope)
     if (arrangement === 'one within the other') {
-      scope.get('/shop', { preHandler: [app.login.guard(), guard()] }, async (request) => request.requireUser<{ name: string }>().name)
+      scope.get(
+        '/shop',
+        { preHandler: [app.login.guard(), guard()] },
+        async (request) => request.requireUser<{ name: string }>().name
+      )
     }
   }
   if (arrangement === 'one within the other') {
@@ -96,9 +106,17 @@ inEach('leaving one area leaves the other alone', async (t, arrangement) => {
       const { inShop, inAdmin } = browser()
       await inShop.signIn(carla, { remember: true })
       await inAdmin.signIn(ada, { remember: true })
-      const [leaving, staying, id] = left === 'shop' ? [inShop, inAdmin, 'Ada the admin'] : [inAdmin, inShop, 'Carla the customer']
-      const response = how === 'logout' ? await leaving.signOut() : await leaving.does((request) => request.session.delete())
-      t.strictSame(setCookies(response), left === 'shop' ? ['-_remember', '-session'] : ['-_admin', '-admin'], `${how} ${left}`)
+      const [leaving, staying, id] = left === 'shop'
+        ? [inShop, inAdmin, 'Ada the admin']
+        : [inAdmin, inShop, 'Carla the customer']
+      const response = how === 'logout'
+        ? await leaving.signOut()
+        : await leaving.does((request) => request.session.delete())
+      t.strictSame(
+        setCookies(response),
+        left === 'shop' ? ['-_remember', '-session'] : ['-_admin', '-admin'],
+        `${how} ${left}`
+      )
       t.match(await leaving.who(), { user: null, kind: 'anonymous' })
       t.equal((await staying.get(left === 'shop' ? '/admin/members' : '/members')).body, id, `${how} ${left}`)
       staying.close()
@@ -143,7 +161,9 @@ inEach('events are told in their own area', async (t, arrangement) => {
   await visit.inAdmin.signIn(ada)
   await visit.inAdmin.signOut()
   await visit.inShop.get('/members')
-  t.strictSame([inShop, inAdmin].map((heard) => heard.map(({ event }) => event)), [['unauthorized'], ['login', 'logout']])
+  t.strictSame([inShop, inAdmin].map((heard) => heard.map(({ event }) => event)), [
+    ['unauthorized'], ['login', 'logout']
+  ])
   t.equal(inAdmin[0]!.payload.user, ada)
 })
 
@@ -154,7 +174,9 @@ inEach('the plain guards ask the area of their route', async (t, arrangement) =>
   t.equal((await inShop.get('/mine')).body, 'Carla the customer')
   t.equal((await inShop.get('/mine/fresh')).body, 'Carla the customer')
   t.match(await inShop.get('/mine/login'), { statusCode: 302, headers: { location: '/inside' } })
-  t.match(await inAdmin.get('/admin/mine'), { statusCode: 302, headers: { location: '/admin/login?next=%2Fadmin%2Fmine' } })
+  t.match(await inAdmin.get('/admin/mine'), {
+    statusCode: 302, headers: { location: '/admin/login?next=%2Fadmin%2Fmine' }
+  })
   t.match(await inAdmin.get('/admin/mine/fresh'), { statusCode: 302 })
   t.equal((await inAdmin.get('/admin/mine/login')).body, 'form')
   await inAdmin.signIn(ada)
@@ -164,12 +186,17 @@ inEach('the plain guards ask the area of their route', async (t, arrangement) =>
 
 inEach('cookies minted for one area are those of this area', async (t, arrangement) => {
   const { shop, admin, carla, ada, browser } = await shopAndAdmin(arrangement)
-  for (const [area, user, names] of [[shop, carla, ['session', '_remember']], [admin, ada, ['admin', '_admin']]] as const) {
+  for (const [area, user, names] of [
+    [shop, carla, ['session', '_remember']], [admin, ada, ['admin', '_admin']]
+  ] as const) {
     const cookies = await area.login.cookiesFor(user, { remember: true })
     t.strictSame(Object.keys(cookies), names)
     const { inShop, inAdmin } = browser()
     inShop.keep(cookies)
-    t.match([await inShop.who(), await inAdmin.who()], area === shop ? [{ user: 1 }, { user: null }] : [{ user: null }, { user: 1 }])
+    t.match(
+      [await inShop.who(), await inAdmin.who()],
+      area === shop ? [{ user: 1 }, { user: null }] : [{ user: null }, { user: 1 }]
+    )
   }
 })
 
@@ -181,24 +208,34 @@ t.test('on a route of an inner area app.login.guard() asks the outer login, requ
   furnish(app)
   await app.register(async (admin) => {
     await admin.register(fastifyLogin, {
-      secret: SECRET, userLoader: staff.userLoader, loginUrl: '/admin/login', session: { cookieName: 'admin' }, remember: { cookieName: '_admin' }
+      secret: SECRET,
+      userLoader: staff.userLoader,
+      loginUrl: '/admin/login',
+      session: { cookieName: 'admin' },
+      remember: { cookieName: '_admin' }
     })
     admin.addHook('preHandler', app.login.guard())
     admin.get('/login', { config: { login: { public: true } } }, async () => 'form')
     furnish(admin)
   }, { prefix: '/admin' })
   const browser = new Browser(app)
-  t.match(await browser.get('/admin/who'), { statusCode: 302, headers: { location: '/shop/login?next=%2Fadmin%2Fwho' } })
+  t.match(await browser.get('/admin/who'), {
+    statusCode: 302, headers: { location: '/shop/login?next=%2Fadmin%2Fwho' }
+  })
   t.equal((await browser.get('/admin/login')).body, 'form')
   await browser.signIn(customers.byId.get(1)!)
   t.match((await browser.get('/admin/who')).json(), { user: null, kind: 'anonymous' })
-  t.match(await browser.get('/admin/members'), { statusCode: 302, headers: { location: '/admin/login?next=%2Fadmin%2Fmembers' } })
+  t.match(await browser.get('/admin/members'), {
+    statusCode: 302, headers: { location: '/admin/login?next=%2Fadmin%2Fmembers' }
+  })
 })
 
 t.test('two logins on one request each load their own user and write their own cookies, each once', async (t) => {
   const { shop, admin, carla, ada, browser } = await shopAndAdmin('one within the other')
   const { inAdmin, jar } = browser()
-  for (const cookies of [await shop.login.cookiesFor(carla, { remember: 3 }), await admin.login.cookiesFor(ada, { remember: 4 })]) {
+  for (const cookies of [
+    await shop.login.cookiesFor(carla, { remember: 3 }), await admin.login.cookiesFor(ada, { remember: 4 })
+  ]) {
     for (const [name, value] of Object.entries(cookies)) if (name.startsWith('_')) jar.set(name, { name, value })
   }
   t.match(await inAdmin.get('/admin/shop'), { statusCode: 200, body: 'Ada the admin' })
@@ -229,7 +266,8 @@ const options = (secret: string, session?: string, remember?: string): FastifyLo
   ...session === undefined ? {} : { session: { cookieName: session } },
   ...remember === undefined ? {} : { remember: { cookieName: remember } }
 })
-const scoped = (app: FastifyInstance, given: FastifyLoginOptions) => app.register(async (scope) => { await scope.register(fastifyLogin, given) })
+const scoped = (app: FastifyInstance, given: FastifyLoginOptions) =>
+  app.register(async (scope) => { await scope.register(fastifyLogin, given) })
 
 t.test('areas whose cookies or registrations would get in each other\'s way do not start', async (t) => {
   const INVALID = 'FST_LOGIN_INVALID_OPTIONS'
@@ -264,7 +302,9 @@ t.test('areas whose cookies or registrations would get in each other\'s way do n
     'beside, own names': [beside(options(SECRET), options(SECRET, 'b', '_b')), undefined],
     'two logins on one jwtSession': [async (app) => {
       await app.register(jwtSession, { secret: SECRET })
-      const riding = (remember: string): FastifyLoginOptions => ({ userLoader: () => null, remember: { cookieName: remember } })
+      const riding = (remember: string): FastifyLoginOptions => ({
+        userLoader: () => null, remember: { cookieName: remember }
+      })
       await scoped(app, riding('_a'))
       await scoped(app, riding('_b'))
     }, INVALID],
@@ -281,7 +321,7 @@ t.test('areas whose cookies or registrations would get in each other\'s way do n
   for (const [name, [register, expected]] of Object.entries(cases)) t.equal(await starts(register), expected, name)
 })
 
-t.test('of two areas with the same cookie names and other secrets, a cookie of one is nobody in the other', async (t) => {
+t.test('of areas with the same cookie names and other secrets, a cookie of one is nobody in the other', async (t) => {
   const app = Fastify()
   for (const [prefix, secret] of [['/a', SECRET], ['/b', OTHER_SECRET]] as const) {
     await app.register(async (scope) => {

@@ -12,8 +12,10 @@ import { people } from '../support/users.js'
 const { byId, userLoader } = people()
 const ann = byId.get('ann')!
 
-const session = (app: FastifyInstance, options: Partial<JwtSessionOptions> = {}) => app.register(jwtSession, { secret: SECRET, ...options })
-const login = (app: FastifyInstance, options: FastifyLoginOptions = {}) => app.register(fastifyLogin, { userLoader, ...options })
+const session = (app: FastifyInstance, options: Partial<JwtSessionOptions> = {}) =>
+  app.register(jwtSession, { secret: SECRET, ...options })
+const login = (app: FastifyInstance, options: FastifyLoginOptions = {}) =>
+  app.register(fastifyLogin, { userLoader, ...options })
 
 /** Routes of one area: in, out, who is there, and a value of the session. */
 function routes (app: FastifyInstance): void {
@@ -29,14 +31,18 @@ function routes (app: FastifyInstance): void {
 t.test('a login rides on the session registered before, and needs no secret of its own', async (t) => {
   const clock = new Clock()
   const app = Fastify()
-  await session(app, { cookieName: 'sid', audience: 'shop', idleSeconds: 500, cookie: { sameSite: 'strict' }, clock: clock.read })
+  await session(app, {
+    cookieName: 'sid', audience: 'shop', idleSeconds: 500, cookie: { sameSite: 'strict' }, clock: clock.read
+  })
   await login(app, { audience: 'shop', remember: { cookieName: 'stay', days: 2 }, session: { keepOnLogin: ['cart'] } })
   routes(app)
   const browser = new Browser(app)
   await browser.post('/cart')
   t.same(setCookies(await browser.post('/login')), ['sid', 'stay'])
   t.match((await browser.get('/who')).json(), { id: 'ann' })
-  t.match(claimsOf(browser.cookie('sid')), { aud: 'shop', uid: 'ann', iat: clock.seconds, exp: clock.seconds + 500, data: { cart: '/cart' } })
+  t.match(claimsOf(browser.cookie('sid')), {
+    aud: 'shop', uid: 'ann', iat: clock.seconds, exp: clock.seconds + 500, data: { cart: '/cart' }
+  })
   t.match(claimsOf(browser.cookie('stay')), { aud: 'shop', uid: 'ann', exp: clock.seconds + 2 * 86_400 })
   t.match([browser.jar.get('sid')!.sameSite, browser.jar.get('stay')!.sameSite], ['Strict', 'Strict'])
 })
@@ -73,17 +79,25 @@ t.test('a login may be given the secret of its session again, in any shape; anot
     await session(app, { secret: theirs })
     const attempt = Promise.resolve(login(app, { secret: ours }))
     if (accepted) await t.resolves(attempt)
-    else await t.rejects(attempt, { code: 'FST_LOGIN_INVALID_OPTIONS', message: /: secret belongs to the jwtSession registered before/ })
+    else {
+      await t.rejects(attempt, {
+        code: 'FST_LOGIN_INVALID_OPTIONS', message: /: secret belongs to the jwtSession registered before/
+      })
+    }
   }
 })
 
 t.test('what belongs to the session ridden on is refused, all of it at once', async (t) => {
   const app = Fastify()
   await session(app)
-  const options = { session: { cookieName: 'sid', cookie: {}, idleSeconds: 5, absoluteSeconds: 5 }, verifiedCacheSize: 5 }
+  const options = {
+    session: { cookieName: 'sid', cookie: {}, idleSeconds: 5, absoluteSeconds: 5 }, verifiedCacheSize: 5
+  }
   const error = await login(app, options).then(() => null, (error: Error & { code: string }) => error)
   t.equal(error?.code, 'FST_LOGIN_INVALID_OPTIONS')
-  for (const name of ['session.cookieName', 'session.cookie', 'session.idleSeconds', 'session.absoluteSeconds', 'verifiedCacheSize']) {
+  for (const name of [
+    'session.cookieName', 'session.cookie', 'session.idleSeconds', 'session.absoluteSeconds', 'verifiedCacheSize'
+  ]) {
     t.ok(error?.message.includes(`${name} belongs to the jwtSession registered before`), name)
   }
 })
@@ -105,7 +119,11 @@ t.test('a login in a child scope without a secret rides on the session outside',
   await browser.post('/cart')
   t.match((await browser.get('/who')).json(), { id: 'ann' })
   t.equal((await browser.get('/outside')).body, '/cart', 'one session for both scopes')
-  t.same(setCookies(await browser.post('/end')), ['-_remember', '-session'], 'its end outside is the end of the login inside')
+  t.same(
+    setCookies(await browser.post('/end')),
+    ['-_remember', '-session'],
+    'its end outside is the end of the login inside'
+  )
   t.equal((await browser.get('/who')).json(), null)
 })
 
@@ -113,7 +131,9 @@ t.test('a login in a child scope with a secret has a session of its own', async 
   const app = Fastify()
   await session(app)
   await app.register(async (child) => {
-    await login(child, { secret: OTHER_SECRET, session: { cookieName: 'admin' }, remember: { cookieName: 'admin_remember' } })
+    await login(child, {
+      secret: OTHER_SECRET, session: { cookieName: 'admin' }, remember: { cookieName: 'admin_remember' }
+    })
     routes(child)
   }, { prefix: '/admin' })
   app.get('/cart', async (request) => request.session.get('cart') ?? null)
@@ -146,8 +166,11 @@ t.test('sessions of nested scopes have cookies and values of their own', async (
   t.same([(await browser.get('/name')).body, (await browser.get('/inner/name')).body], ['/name', '/inner/name'])
 })
 
-const inChild = (app: FastifyInstance, load: (child: FastifyInstance) => PromiseLike<unknown>) => app.register(async (child) => { await load(child) })
-const names = (session: string, remember: string) => ({ session: { cookieName: session }, remember: { cookieName: remember } })
+const inChild = (app: FastifyInstance, load: (child: FastifyInstance) => PromiseLike<unknown>) =>
+  app.register(async (child) => { await load(child) })
+const names = (session: string, remember: string) => ({
+  session: { cookieName: session }, remember: { cookieName: remember }
+})
 
 const refused: [string, RegExp, (app: FastifyInstance) => PromiseLike<unknown>][] = [
   ['jwtSession twice in one scope', /registered twice/, async (app) => {
@@ -176,34 +199,41 @@ const refused: [string, RegExp, (app: FastifyInstance) => PromiseLike<unknown>][
     await inChild(app, (child) => login(child))
     await inChild(app, (child) => login(child, { remember: { cookieName: 'other' } }))
   }],
-  ['a jwtSession whose cookie an enclosing jwtSession has', /cookie name session is taken by an enclosing scope/, async (app) => {
-    await session(app)
-    await inChild(app, (child) => session(child, { secret: OTHER_SECRET }))
-  }],
-  ['a login whose session cookie one inside has already', /cookie name session is taken by an enclosing scope, or one inside/, async (app) => {
-    await inChild(app, (child) => login(child, { secret: OTHER_SECRET, ...names('session', 'b') }))
-    await login(app, { secret: SECRET })
-  }],
-  ['a login whose session cookie an enclosing login has', /cookie name session is taken by an enclosing scope/, async (app) => {
-    await login(app, { secret: SECRET })
-    await inChild(app, (child) => login(child, { secret: OTHER_SECRET, ...names('session', 'b') }))
-  }],
-  ['a login whose remember cookie an enclosing login has', /cookie name _remember is taken by an enclosing scope/, async (app) => {
-    await login(app, { secret: SECRET })
-    await inChild(app, (child) => inChild(child, (grandchild) => login(grandchild, { secret: OTHER_SECRET, ...names('a', '_remember') })))
-  }],
-  ['a login whose remember cookie is an enclosing session cookie', /cookie name sid is taken by an enclosing scope/, async (app) => {
-    await session(app, { cookieName: 'sid' })
-    await inChild(app, (child) => login(child, { secret: OTHER_SECRET, ...names('a', 'sid') }))
-  }],
+  ['a jwtSession whose cookie an enclosing jwtSession has',
+    /cookie name session is taken by an enclosing scope/, async (app) => {
+      await session(app)
+      await inChild(app, (child) => session(child, { secret: OTHER_SECRET }))
+    }],
+  ['a login whose session cookie one inside has already',
+    /cookie name session is taken by an enclosing scope, or one inside/, async (app) => {
+      await inChild(app, (child) => login(child, { secret: OTHER_SECRET, ...names('session', 'b') }))
+      await login(app, { secret: SECRET })
+    }],
+  ['a login whose session cookie an enclosing login has',
+    /cookie name session is taken by an enclosing scope/, async (app) => {
+      await login(app, { secret: SECRET })
+      await inChild(app, (child) => login(child, { secret: OTHER_SECRET, ...names('session', 'b') }))
+    }],
+  ['a login whose remember cookie an enclosing login has',
+    /cookie name _remember is taken by an enclosing scope/, async (app) => {
+      await login(app, { secret: SECRET })
+      const inner = { secret: OTHER_SECRET, ...names('a', '_remember') }
+      await inChild(app, (child) => inChild(child, (grandchild) => login(grandchild, inner)))
+    }],
+  ['a login whose remember cookie is an enclosing session cookie',
+    /cookie name sid is taken by an enclosing scope/, async (app) => {
+      await session(app, { cookieName: 'sid' })
+      await inChild(app, (child) => login(child, { secret: OTHER_SECRET, ...names('a', 'sid') }))
+    }],
   ['a login that rides whose remember cookie is the session cookie', /cookie names? .*sid|must differ/, async (app) => {
     await session(app, { cookieName: 'sid' })
     await login(app, { remember: { cookieName: 'sid' } })
   }],
-  ['two areas side by side with one cookie name and one secret', /cookie name session is taken by another area with the same secret/, async (app) => {
-    await inChild(app, (child) => login(child, { secret: SECRET }))
-    await inChild(app, (child) => login(child, { secret: [OTHER_SECRET, SECRET], remember: { cookieName: 'b' } }))
-  }]
+  ['two areas side by side with one cookie name and one secret',
+    /cookie name session is taken by another area with the same secret/, async (app) => {
+      await inChild(app, (child) => login(child, { secret: SECRET }))
+      await inChild(app, (child) => login(child, { secret: [OTHER_SECRET, SECRET], remember: { cookieName: 'b' } }))
+    }]
 ]
 for (const [name, message, load] of refused) {
   t.test(`does not start: ${name}`, async (t) => {
@@ -219,7 +249,9 @@ t.test('areas side by side with one cookie name start where their secrets differ
 })
 
 t.test('does not start: request.session is taken by another plugin', async (t) => {
-  for (const load of [(app: FastifyInstance) => session(app), (app: FastifyInstance) => login(app, { secret: SECRET })]) {
+  for (const load of [
+    (app: FastifyInstance) => session(app), (app: FastifyInstance) => login(app, { secret: SECRET })
+  ]) {
     const app = Fastify()
     app.decorateRequest('session', null as never)
     await t.rejects(Promise.resolve(load(app)), {
@@ -258,7 +290,9 @@ t.test('applications on one host stay apart by cookie names, or by audience with
   for (const [index, { visitor }] of others.entries()) {
     const there = visitor()
     const names = index === 2 ? ['other', '_other'] : ['session', '_remember']
-    for (const [place, name] of names.entries()) there.keep({ [name]: ann.cookie(place === 0 ? 'session' : '_remember')! })
+    for (const [place, name] of names.entries()) {
+      there.keep({ [name]: ann.cookie(place === 0 ? 'session' : '_remember')! })
+    }
     t.match(await there.who(), { user: null, kind: 'anonymous' }, String(index))
     await there.signIn(users.byId.get('bob')!)
     t.match(await ann.who(), { user: 'ann' })

@@ -18,12 +18,17 @@ const HTTPS = { 'x-forwarded-proto': 'https' }
 
 /** The header lines, without the values of the cookies. */
 function lines (response: LightMyRequestResponse): string[] {
-  return [response.headers['set-cookie'] ?? []].flat().map((line) => line.replace(/=[^;]*/, '=…').replace(/Expires=[^;]*/, 'Expires=…')).sort()
+  return [response.headers['set-cookie'] ?? []].flat()
+    .map((line) => line.replace(/=[^;]*/, '=…').replace(/Expires=[^;]*/, 'Expires=…')).sort()
 }
 
-async function start (cookie: CookieAttributes | undefined, server: FastifyServerOptions = {}, options: Partial<JwtSessionOptions> = {}) {
+async function start (
+  cookie: CookieAttributes | undefined, server: FastifyServerOptions = {}, options: Partial<JwtSessionOptions> = {}
+) {
   const log = captureLog()
-  const { visit } = onePage(await buildSession({ ...options, ...cookie === undefined ? {} : { cookie } }, { logger: log.logger, ...server }))
+  const { visit } = onePage(await buildSession({ ...options, ...cookie === undefined ? {} : { cookie } }, {
+    logger: log.logger, ...server
+  }))
   return {
     log,
     set: async (headers = {}) => lines(await visit((session) => session.set('at', Math.random()), headers)),
@@ -70,7 +75,9 @@ t.test('a Secure cookie over plain http is sent, with one warning that names the
 })
 
 t.test('a forwarded protocol counts where the proxy is trusted', async (t) => {
-  for (const [trustProxy, secure] of [[true, true], ['127.0.0.1', true], [false, false], ['10.0.0.1', false]] as const) {
+  for (const [trustProxy, secure] of [
+    [true, true], ['127.0.0.1', true], [false, false], ['10.0.0.1', false]
+  ] as const) {
     const { set } = await start({ secure: 'auto' }, { trustProxy })
     t.equal((await set(HTTPS))[0]!.includes('Secure'), secure, String(trustProxy))
   }
@@ -88,7 +95,10 @@ const table: [CookieAttributes, string][] = [
   [{ secure: false }, 'session=…; Path=/; HttpOnly; SameSite=Lax'],
   [{ partitioned: true, secure: true }, 'session=…; Path=/; HttpOnly; Secure; Partitioned; SameSite=Lax'],
   [{ priority: 'high' }, 'session=…; Path=/; HttpOnly; Priority=High; SameSite=Lax'],
-  [{ path: undefined, httpOnly: undefined, sameSite: undefined, secure: undefined }, 'session=…; Path=/; HttpOnly; SameSite=Lax']
+  [
+    { path: undefined, httpOnly: undefined, sameSite: undefined, secure: undefined },
+    'session=…; Path=/; HttpOnly; SameSite=Lax'
+  ]
 ]
 for (const [cookie, line] of table) {
   t.test(`a cookie with ${JSON.stringify(cookie)} is set and cleared with the same attributes`, async (t) => {
@@ -158,7 +168,9 @@ t.test('both cookies have the attributes of cookie, each changed by its own', as
 })
 
 t.test('the cookie plugin may parse in any hook, or in none', async (t) => {
-  for (const hook of ['onRequest', 'preParsing', 'preValidation', 'preHandler', false] as NonNullable<FastifyCookieOptions['hook']>[]) {
+  for (const hook of [
+    'onRequest', 'preParsing', 'preValidation', 'preHandler', false
+  ] as NonNullable<FastifyCookieOptions['hook']>[]) {
     const app = Fastify()
     await app.register(cookiePlugin, { hook })
     await app.register(jwtSession, { secret: SECRET })
@@ -178,7 +190,11 @@ t.test('our cookies go out also where the cookie plugin was about to parse later
     app.get('/broken', async () => { throw new Error('no') })
     app.setErrorHandler((_error, _request, reply) => reply.setCookie('own', 'x').code(500).send('sorry'))
     app.addHook('onRequest', async (request) => { if (request.url === '/broken') request.session.set('cart', 1) })
-    t.same(setCookies(await app.inject({ url: '/guarded', cookies: { session: 'garbage' } })), ['-session'], `hook ${hook}`)
+    t.same(
+      setCookies(await app.inject({ url: '/guarded', cookies: { session: 'garbage' } })),
+      ['-session'],
+      `hook ${hook}`
+    )
     t.same(setCookies(await app.inject('/broken')), ['own', 'session'], `hook ${hook}`)
   }
 })
@@ -192,14 +208,20 @@ t.test('the cookie plugin is registered where nobody has, and what it brings can
 
 t.test('session.options() gives this response attributes and a lifetime, and knows nothing but those', async (t) => {
   const { visit, clear, set } = await start({ domain: 'shop.example' })
-  const given = { maxAge: 60, path: '/once', sameSite: 'strict', userInfo: 'ann', signed: true, encode: () => 'x' } as object
+  const given = {
+    maxAge: 60, path: '/once', sameSite: 'strict', userInfo: 'ann', signed: true, encode: () => 'x'
+  } as object
   const response = await visit((session) => {
     session.options(given)
     session.options({ httpOnly: false, path: undefined })
     session.set('cart', 1)
   })
   t.same(lines(response), ['session=…; Max-Age=60; Domain=shop.example; Path=/once; SameSite=Strict'])
-  t.same(await set(), ['session=…; Domain=shop.example; Path=/; HttpOnly; SameSite=Lax'], 'the next response is as ever')
+  t.same(
+    await set(),
+    ['session=…; Domain=shop.example; Path=/; HttpOnly; SameSite=Lax'],
+    'the next response is as ever'
+  )
 
   t.same(lines(await visit((session) => session.options({ maxAge: 60 }))), [], 'attributes alone are no change')
   const expires = new Date('2030-01-02T03:04:05Z')

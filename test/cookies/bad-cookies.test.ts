@@ -26,7 +26,9 @@ async function start (options: FastifyLoginOptions = {}) {
   }, { logger: log.logger })
   const events: LoginEvents['invalidToken'][] = []
   app.login.on('invalidToken', (event) => events.push(event))
-  app.get('/who', async (request) => ({ user: await request.getCurrentUser(), kind: request.loginState.kind, data: request.session.data() }))
+  app.get('/who', async (request) => ({
+    user: await request.getCurrentUser(), kind: request.loginState.kind, data: request.session.data()
+  }))
   app.get('/guarded', { preHandler: app.login.guard() }, async () => 'secret page')
   return { app, log, loaded, events }
 }
@@ -36,9 +38,14 @@ const ANONYMOUS = { user: null, kind: 'anonymous', data: {} }
 t.test('the tokens that hostile ones are made from pass', async (t) => {
   const { app, loaded } = await start()
   for (const { name, typ, claims } of Object.values(kinds)) {
-    const { user } = (await app.inject({ url: '/who', headers: { cookie: `${name}=${forge(claims, { typ })}` } })).json()
+    const { user } = (await app.inject({
+      url: '/who', headers: { cookie: `${name}=${forge(claims, { typ })}` }
+    })).json()
     t.same(user, { id: 'ann' })
-    t.match((await app.inject({ url: '/guarded', headers: { cookie: `${name}=${forge(claims, { typ })}` } })), { body: 'secret page' })
+    t.match(
+      (await app.inject({ url: '/guarded', headers: { cookie: `${name}=${forge(claims, { typ })}` } })),
+      { body: 'secret page' }
+    )
   }
   t.same(loaded, ['ann', 'ann', 'ann', 'ann'])
 })
@@ -75,7 +82,8 @@ for (const kind of ['session', 'remember'] as const) {
 t.test('claims that are not ours name nobody', async (t) => {
   const { app, loaded } = await start()
   const table = [
-    { sub: 'ann' }, { sub: { id: 'ann' } }, { id: 'ann', user: 'ann', user_id: 'ann' }, { sid: 'x', auth_time: now }, { data: { uid: 'ann' } }
+    { sub: 'ann' }, { sub: { id: 'ann' } }, { id: 'ann', user: 'ann', user_id: 'ann' }, { sid: 'x', auth_time: now },
+    { data: { uid: 'ann' } }
   ]
   for (const changes of table) {
     const token = raw(JSON.stringify({ ck: kinds.session.name, ...common, ...changes }), { typ: kinds.session.typ })
@@ -87,7 +95,10 @@ t.test('claims that are not ours name nobody', async (t) => {
 
 t.test('with an audience only tokens for it count', async (t) => {
   const { app, loaded, events } = await start({ audience: 'shop' })
-  const table = [[undefined, false], ['blog', false], [['shop'], false], [['shop', 'blog'], false], ['', false], [{}, false], ['shop', true]] as const
+  const table = [
+    [undefined, false], ['blog', false], [['shop'], false], [['shop', 'blog'], false], ['', false], [{}, false],
+    ['shop', true]
+  ] as const
   for (const [aud, accepted] of table) {
     for (const { name, typ, claims } of Object.values(kinds)) {
       events.length = loaded.length = 0
@@ -108,7 +119,8 @@ t.test('of two cookies with one name the first counts, good or bad', async (t) =
   const { name, claims } = kinds.session
   const ann = forge(claims)
   const bob = forge({ ...claims, uid: 'bob' })
-  const send = (...values: string[]) => app.inject({ url: '/who', headers: { cookie: values.map((value) => `${name}=${value}`).join('; ') } })
+  const send = (...values: string[]) =>
+    app.inject({ url: '/who', headers: { cookie: values.map((value) => `${name}=${value}`).join('; ') } })
   t.match((await send(ann, bob)).json(), { user: { id: 'ann' } })
   t.match((await send(bob, ann)).json(), { user: { id: 'bob' } })
   t.match((await send(ann, 'garbage')).json(), { user: { id: 'ann' } })
@@ -120,7 +132,9 @@ t.test('of two cookies with one name the first counts, good or bad', async (t) =
 t.test('a token counts under its own name only, however that name is spelt', async (t) => {
   const { app, loaded } = await start()
   const token = forge(kinds.session.claims)
-  for (const cookie of [`SID=${token}`, `session=${token}`, `sid =${token}x`, `xsid=${token}`, `__Host-sid=${token}`, `a="; sid=${token}"`]) {
+  for (const cookie of [
+    `SID=${token}`, `session=${token}`, `sid =${token}x`, `xsid=${token}`, `__Host-sid=${token}`, `a="; sid=${token}"`
+  ]) {
     const response = await app.inject({ url: '/who', headers: { cookie } })
     t.match([response.statusCode, response.json()], [200, ANONYMOUS], cookie.replace(token, '…'))
   }

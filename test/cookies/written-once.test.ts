@@ -172,7 +172,9 @@ t.test('touch() renews the cookie though nothing changed, and makes none', async
   await visit((session) => session.set('cart', 1))
   clock.advance(10)
   t.same(setCookies(await visit((session) => session.touch())), ['session'])
-  t.match(claimsOf(browser.cookie('session')), { iat: clock.seconds, exp: clock.seconds + 600, born: clock.seconds - 10, data: { cart: 1 } })
+  t.match(claimsOf(browser.cookie('session')), {
+    iat: clock.seconds, exp: clock.seconds + 600, born: clock.seconds - 10, data: { cart: 1 }
+  })
   t.same(setCookies(await visit((session) => {
     session.touch()
     session.delete()

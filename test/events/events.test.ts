@@ -90,19 +90,27 @@ t.test('verify and verifyFresh tell the same as the guards', async (t) => {
 t.test('events come after the change and before the answer', async (t) => {
   const { app, ann, visitor } = await watched()
   const seen: unknown[] = []
-  const see = (event: string) => ({ request }: { request: FastifyRequest }) => { seen.push([event, request.currentUser, request.loginState.kind]) }
+  const see = (event: string) =>
+    ({ request }: { request: FastifyRequest }) => { seen.push([event, request.currentUser, request.loginState.kind]) }
   for (const event of ['login', 'confirm', 'logout'] as const) app.login.on(event, see(event))
   app.addHook('onSend', async () => { seen.push('answer') })
   const browser = visitor()
   await browser.signIn(ann)
   await browser.can((_request, reply) => reply.confirmLogin())
   await browser.signOut()
-  t.strictSame(seen, [['login', ann, 'fresh'], 'answer', ['confirm', ann, 'fresh'], 'answer', ['logout', null, 'anonymous'], 'answer'])
+  t.strictSame(seen, [
+    ['login', ann, 'fresh'], 'answer', ['confirm', ann, 'fresh'], 'answer', ['logout', null, 'anonymous'], 'answer'
+  ])
 })
 
 t.test('logout tells of a login only, with its id always and with its user for whoever listens', async (t) => {
   const loads: unknown[] = []
-  const { app, ann, byId, visitor } = await watched({ userLoader: (id) => { loads.push(id); return byId.get(id) as object } })
+  const { app, ann, byId, visitor } = await watched({
+    userLoader: (id) => {
+      loads.push(id)
+      return byId.get(id) as object
+    }
+  })
   const browser = visitor()
   await browser.signIn(ann)
   await browser.signOut()
@@ -126,7 +134,9 @@ t.test('logout tells of a login only, with its id always and with its user for w
 })
 
 t.test('the logout stands where its user cannot be loaded for the event', async (t) => {
-  const failures = [() => { throw new Error('down') }, async () => { throw new Error('down') }, () => ({ name: 'no id' })]
+  const failures = [
+    () => { throw new Error('down') }, async () => { throw new Error('down') }, () => ({ name: 'no id' })
+  ]
   for (const userLoader of failures) {
     const { app, lines, ann, visitor } = await watched({ userLoader })
     const heard = listen(app.login)
@@ -188,7 +198,9 @@ t.test('a listener of invalidToken may ask who it is, and hears of it once', asy
 t.test('a listener that throws or rejects is logged, stops no other, and changes nothing', async (t) => {
   const { app, lines, ann, visitor } = await watched()
   const calls: string[] = []
-  for (const event of ['login', 'restore', 'confirm', 'logout', 'unauthorized', 'needsRefresh', 'invalidToken'] as const) {
+  for (const event of [
+    'login', 'restore', 'confirm', 'logout', 'unauthorized', 'needsRefresh', 'invalidToken'
+  ] as const) {
     app.login.on(event, () => { throw new Error(`${event} threw`) })
     app.login.once(event, async () => { throw new Error(`${event} rejected`) })
     app.login.on(event, () => { calls.push(event) })
@@ -205,7 +217,9 @@ t.test('a listener that throws or rejects is logged, stops no other, and changes
   const order = ['login', 'restore', 'needsRefresh', 'confirm', 'logout', 'invalidToken', 'unauthorized']
   t.strictSame(calls, order)
   t.strictSame(lines.map(({ level, event, err, msg }) => [level, event, err?.message, msg]).sort(),
-    order.flatMap((event) => ['rejected', 'threw'].map((how) => [50, event, `${event} ${how}`, 'a listener of fastify-login failed'])).sort())
+    order.flatMap((event) => ['rejected', 'threw'].map((how) => [
+      50, event, `${event} ${how}`, 'a listener of fastify-login failed'
+    ])).sort())
 })
 
 t.test('the same payloads go out on diagnostics channels, with or without listeners here', async (t) => {
@@ -224,7 +238,10 @@ t.test('the same payloads go out on diagnostics channels, with or without listen
   t.strictSame(published.map(([name]) => name), names)
   const [login, logout, unauthorized] = published.map(([, payload]) => payload as Record<string, unknown>)
   t.strictSame(Object.keys(login!).sort(), ['remembered', 'request', 'sid', 'user', 'userId'])
-  t.ok(login!.request === requests[0] && login!.user === ann && login!.sid === sid && login!.userId === 'ann' && login!.remembered === true)
+  t.ok(
+    login!.request === requests[0] && login!.user === ann && login!.sid === sid && login!.userId === 'ann' &&
+      login!.remembered === true
+  )
   t.strictSame(Object.keys(logout!).sort(), ['request', 'scope', 'sid', 'user', 'userId'])
   t.equal(logout!.user, ann, 'loaded for the subscriber')
   t.ok(logout!.request === requests[1] && logout!.userId === 'ann' && logout!.sid === sid && logout!.scope === 'this')

@@ -2,9 +2,13 @@ import t from 'tap'
 import type { GuardOptions } from '../../src/index.js'
 import { build } from '../support/app.js'
 
-const FORBIDDEN = { statusCode: 403, code: 'FST_LOGIN_FORBIDDEN', error: 'Forbidden', message: 'This user may not do this' }
+const FORBIDDEN = {
+  statusCode: 403, code: 'FST_LOGIN_FORBIDDEN', error: 'Forbidden', message: 'This user may not do this'
+}
 
-async function answer (allow: GuardOptions['allow'], { cookiesOf = 'fresh' as 'nobody' | 'fresh' | 'stale', asyncLoader = false } = {}) {
+async function answer (
+  allow: GuardOptions['allow'], { cookiesOf = 'fresh' as 'nobody' | 'fresh' | 'stale', asyncLoader = false } = {}
+) {
   const app = await build(asyncLoader ? { userLoader: async (id) => ({ id }) } : {})
   let runs = 0
   const told: string[] = []
@@ -14,9 +18,13 @@ async function answer (allow: GuardOptions['allow'], { cookiesOf = 'fresh' as 'n
     runs++
     return { passed: true }
   })
-  const cookies = cookiesOf === 'nobody' ? {} : await app.login.cookiesFor({ id: 'ann' }, { fresh: cookiesOf === 'fresh' })
+  const cookies = cookiesOf === 'nobody'
+    ? {}
+    : await app.login.cookiesFor({ id: 'ann' }, { fresh: cookiesOf === 'fresh' })
   const response = await app.inject({ url: '/', cookies })
-  if (runs !== (response.statusCode === 200 ? 1 : 0)) throw new Error(`answered ${response.statusCode}, and the handler ran ${runs} times`)
+  if (runs !== (response.statusCode === 200 ? 1 : 0)) {
+    throw new Error(`answered ${response.statusCode}, and the handler ran ${runs} times`)
+  }
   return { ...response.json() as { statusCode?: number, code?: string, message?: string }, told }
 }
 
@@ -32,15 +40,20 @@ t.test('allow lets pass, or answers 403, which is told to nobody', async (t) => 
 t.test('an allow that forgets to answer lets nobody pass', async (t) => {
   for (const nothing of [undefined, null, 0, '', NaN]) {
     t.strictSame(await answer((() => nothing) as unknown as () => boolean), { ...FORBIDDEN, told: [] }, String(nothing))
-    t.strictSame(await answer((async () => nothing) as unknown as () => boolean), { ...FORBIDDEN, told: [] }, `later ${nothing}`)
+    t.strictSame(
+      await answer((async () => nothing) as unknown as () => boolean),
+      { ...FORBIDDEN, told: [] },
+      `later ${nothing}`
+    )
   }
 })
 
 t.test('an allow that fails is an error, not a pass and not a 403', async (t) => {
   const failure = Object.assign(new Error('roles are down'), { statusCode: 503 })
   for (const asyncLoader of [false, true]) {
-    t.match(await answer(() => { throw failure }, { asyncLoader }), { statusCode: 503, message: 'roles are down', told: [] })
-    t.match(await answer(async () => { throw failure }, { asyncLoader }), { statusCode: 503, message: 'roles are down', told: [] })
+    const expected = { statusCode: 503, message: 'roles are down', told: [] }
+    t.match(await answer(() => { throw failure }, { asyncLoader }), expected)
+    t.match(await answer(async () => { throw failure }, { asyncLoader }), expected)
   }
 })
 
@@ -63,7 +76,9 @@ t.test('guards add up: each one on the way has to let pass', async (t) => {
   const second = app.login.guard({ allow: (_user, request) => request.headers['x-second'] === 'yes' })
   app.get('/', { preHandler: [app.login.guard(), second] }, async () => 'passed')
   const status = async (id: string, second: string) => {
-    return (await app.inject({ url: '/', headers: { 'x-second': second }, cookies: await app.login.cookiesFor({ id }) })).statusCode
+    return (await app.inject({
+      url: '/', headers: { 'x-second': second }, cookies: await app.login.cookiesFor({ id })
+    })).statusCode
   }
   t.strictSame([await status('ann', 'yes'), await status('ann', 'no'), await status('bob', 'yes')], [200, 403, 403])
 })

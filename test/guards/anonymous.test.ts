@@ -19,7 +19,9 @@ t.test('logged-in users are sent away from the login page, strangers are not', a
       t.match(await app.inject({ method, url: '/login' }), { statusCode: 200 })
       for (const fresh of [true, false]) {
         const cookies = await app.login.cookiesFor({ id: 'ann' }, { fresh })
-        t.match(await app.inject({ method, url: '/login?next=/x', cookies }), { statusCode: 302, headers: { location }, body: '' })
+        t.match(await app.inject({ method, url: '/login?next=/x', cookies }), {
+          statusCode: 302, headers: { location }, body: ''
+        })
       }
     }
   }
@@ -38,14 +40,18 @@ t.test('a user who is gone or not active is a stranger to guardAnonymous', async
   const users: Record<string, { id: string, isActive: boolean }> = { bob: { id: 'bob', isActive: false } }
   const app = await build({ userLoader: (id) => users[id] })
   app.get('/login', { onRequest: app.login.guardAnonymous() }, async () => 'form')
-  for (const id of ['ann', 'bob']) t.match(await app.inject({ url: '/login', cookies: await app.login.cookiesFor({ id }) }), { statusCode: 200 }, id)
+  for (const id of ['ann', 'bob']) {
+    t.match(await app.inject({ url: '/login', cookies: await app.login.cookiesFor({ id }) }), { statusCode: 200 }, id)
+  }
 })
 
 t.test('where guardAnonymous cannot tell who is there, the page is an error and the cookies stay', async (t) => {
   for (const userLoader of [() => { throw new Error('down') }, async () => { throw new Error('down') }]) {
     const app = await build({ userLoader })
     app.get('/login', { onRequest: app.login.guardAnonymous() }, async () => 'form')
-    const response = await app.inject({ url: '/login', cookies: await app.login.cookiesFor({ id: 'ann' }, { remember: true }) })
+    const response = await app.inject({
+      url: '/login', cookies: await app.login.cookiesFor({ id: 'ann' }, { remember: true })
+    })
     t.match(response, { statusCode: 500, body: /down/ })
     t.strictSame(setCookies(response), [])
     t.match(await app.inject('/login'), { statusCode: 200, body: 'form' }, 'no cookie, no question')
@@ -58,6 +64,10 @@ t.test('guardAnonymous asks nobody at a preflight, and repeats no method at the 
   app.options('/login', { preHandler }, async () => 'go on')
   app.put('/login', { preHandler }, async () => 'form')
   const cookies = await app.login.cookiesFor({ id: 'ann' })
-  t.match(await app.inject({ method: 'OPTIONS', url: '/login', cookies }), { statusCode: 200, headers: { vary: undefined } })
-  t.match(await app.inject({ method: 'PUT', url: '/login', cookies }), { statusCode: 303, headers: { location: '/home' } })
+  t.match(await app.inject({ method: 'OPTIONS', url: '/login', cookies }), {
+    statusCode: 200, headers: { vary: undefined }
+  })
+  t.match(await app.inject({ method: 'PUT', url: '/login', cookies }), {
+    statusCode: 303, headers: { location: '/home' }
+  })
 })

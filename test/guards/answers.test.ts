@@ -19,7 +19,9 @@ async function guarded (options: FastifyLoginOptions = {}, guardOptions: GuardOp
 }
 
 /** What a stranger gets at `/`, and a stale login at `/fresh`; both by the same rule. */
-async function answers (app: FastifyInstance, headers: Headers): Promise<[stranger: Answer | 'other', stale: Answer | 'other']> {
+async function answers (
+  app: FastifyInstance, headers: Headers
+): Promise<[stranger: Answer | 'other', stale: Answer | 'other']> {
   const stale = await app.login.cookiesFor({ id: 'ann' }, { fresh: false })
   return [
     await answer(app, { url: '/', headers }, '/sign-in?next=%2F', 'FST_LOGIN_UNAUTHORIZED'),
@@ -27,7 +29,9 @@ async function answers (app: FastifyInstance, headers: Headers): Promise<[strang
   ]
 }
 
-async function answer (app: FastifyInstance, request: { url: string, headers: Headers, cookies?: Headers }, page: string, code: string) {
+async function answer (
+  app: FastifyInstance, request: { url: string, headers: Headers, cookies?: Headers }, page: string, code: string
+) {
   const { statusCode, headers, body } = await app.inject(request)
   const { location, 'hx-redirect': htmx } = headers
   if (statusCode === 302 && location === page && htmx === undefined && body === '') return 'redirect'
@@ -51,7 +55,10 @@ const auto: [expected: Answer, headers: Headers][] = [
   ['redirect', { accept: HTML, 'sec-fetch-mode': 'cors' }],
   ...['document', 'iframe', 'frame', 'fencedframe', 'embed', 'object', 'empty']
     .map((destination): [Answer, Headers] => ['redirect', { accept: HTML, 'sec-fetch-dest': destination }]),
-  ...['image', 'script', 'style', 'font', 'audio', 'video', 'track', 'manifest', 'worker', 'sharedworker', 'serviceworker', 'audioworklet', 'report', 'xslt', '']
+  ...[
+    'image', 'script', 'style', 'font', 'audio', 'video', 'track', 'manifest', 'worker', 'sharedworker',
+    'serviceworker', 'audioworklet', 'report', 'xslt', ''
+  ]
     .map((destination): [Answer, Headers] => [401, { accept: HTML, 'sec-fetch-dest': destination }]),
   // who names other types only
   [401, { accept: 'application/json' }],
@@ -91,7 +98,9 @@ const auto: [expected: Answer, headers: Headers][] = [
 
 t.test('redirect or 401 is told from the headers of the request', async (t) => {
   const app = await guarded()
-  for (const [expected, headers] of auto) t.strictSame(await answers(app, headers), [expected, expected], JSON.stringify(headers))
+  for (const [expected, headers] of auto) {
+    t.strictSame(await answers(app, headers), [expected, expected], JSON.stringify(headers))
+  }
 })
 
 t.test('without a login page the answer is 401, always', async (t) => {
@@ -110,9 +119,12 @@ t.test('without a login page the answer is 401, always', async (t) => {
 t.test('redirect: "always" redirects programs too, but no WebSocket', async (t) => {
   const app = await guarded({}, { redirect: 'always' })
   const programs: Headers[] = [
-    { accept: 'application/json' }, { accept: HTML, 'sec-fetch-dest': 'image' }, { 'x-requested-with': 'XMLHttpRequest' }, { 'hx-request': 'true' }
+    { accept: 'application/json' }, { accept: HTML, 'sec-fetch-dest': 'image' },
+    { 'x-requested-with': 'XMLHttpRequest' }, { 'hx-request': 'true' }
   ]
-  for (const headers of programs) t.strictSame(await answers(app, headers), ['redirect', 'redirect'], JSON.stringify(headers))
+  for (const headers of programs) {
+    t.strictSame(await answers(app, headers), ['redirect', 'redirect'], JSON.stringify(headers))
+  }
   t.strictSame(await answers(app, { upgrade: 'websocket' }), [401, 401])
 })
 
@@ -129,8 +141,12 @@ t.test('a 401 says what is missing, in Fastify\'s own form', async (t) => {
   t.strictSame((await app.inject({ url: '/', headers })).json(), {
     statusCode: 401, code: 'FST_LOGIN_UNAUTHORIZED', error: 'Unauthorized', message: 'This needs a login'
   })
-  t.strictSame((await app.inject({ url: '/fresh', headers, cookies: await app.login.cookiesFor({ id: 'ann' }, { fresh: false }) })).json(), {
-    statusCode: 401, code: 'FST_LOGIN_FRESH_REQUIRED', error: 'Unauthorized', message: 'This needs a fresh login: sign in again'
+  const cookies = await app.login.cookiesFor({ id: 'ann' }, { fresh: false })
+  t.strictSame((await app.inject({ url: '/fresh', headers, cookies })).json(), {
+    statusCode: 401,
+    code: 'FST_LOGIN_FRESH_REQUIRED',
+    error: 'Unauthorized',
+    message: 'This needs a fresh login: sign in again'
   })
 })
 
@@ -140,12 +156,16 @@ t.test('a 401 goes through the error handler of the application, a redirect does
   t.match(await app.inject({ url: '/', headers: { accept: 'application/json' } }), { statusCode: 401, headers: ours })
   const htmx = await app.inject({ url: '/', headers: { 'hx-request': 'true' } })
   t.match(htmx, { statusCode: 401, headers: { ...ours, 'hx-redirect': '/sign-in?next=%2F' } })
-  t.match(await app.inject({ url: '/', headers: { accept: HTML } }), { statusCode: 302, headers: { 'x-error-handler': undefined } })
+  t.match(await app.inject({ url: '/', headers: { accept: HTML } }), {
+    statusCode: 302, headers: { 'x-error-handler': undefined }
+  })
 })
 
 t.test('a route that describes its own 401 gets that', async (t) => {
   const app = await build()
-  const response = { 401: { type: 'object', properties: { code: { type: 'string' }, hint: { type: 'string', default: 'sign in' } } } }
+  const response = {
+    401: { type: 'object', properties: { code: { type: 'string' }, hint: { type: 'string', default: 'sign in' } } }
+  }
   app.get('/', { preHandler: app.login.guard(), schema: { response } }, async () => 'passed')
   const refused = await app.inject({ url: '/', headers: { accept: 'application/json' } })
   t.match(refused, { statusCode: 401, body: '{"code":"FST_LOGIN_UNAUTHORIZED","hint":"sign in"}' })
@@ -155,7 +175,10 @@ t.test('each answer is told to listeners once, with the user where there is one'
   const app = await guarded()
   const told: unknown[] = []
   app.login.on('unauthorized', (payload) => told.push(['unauthorized', Object.keys(payload), payload.request.url]))
-  app.login.on('needsRefresh', (payload) => told.push(['needsRefresh', Object.keys(payload), payload.request.url, payload.user]))
+  app.login.on(
+    'needsRefresh',
+    (payload) => told.push(['needsRefresh', Object.keys(payload), payload.request.url, payload.user])
+  )
   await answers(app, { accept: HTML })
   await answers(app, { accept: 'application/json' })
   await app.inject({ url: '/', cookies: await app.login.cookiesFor({ id: 'ann' }) })
@@ -167,7 +190,9 @@ t.test('each answer is told to listeners once, with the user where there is one'
 // microdot M27: every method and every client is sent on with 302.
 t.test('programs get 401 with a code, people a redirect that repeats no method but GET, HEAD and POST', async (t) => {
   const { app } = await site()
-  app.route({ method: ['GET', 'POST', 'PUT', 'DELETE'], url: '/thing', preHandler: app.login.guard(), handler: async () => 'thing' })
+  app.route({
+    method: ['GET', 'POST', 'PUT', 'DELETE'], url: '/thing', preHandler: app.login.guard(), handler: async () => 'thing'
+  })
   const cases = [
     ['GET', 'text/html', 302], ['POST', 'text/html', 302], ['PUT', 'text/html', 303], ['DELETE', 'text/html', 303],
     ['GET', 'application/json', 401], ['POST', 'application/json', 401]

@@ -40,7 +40,12 @@ const denials: Denial[] = [
   { name: 'a 401', who: 'nobody', guard: ofApp, headers: JSON_ONLY, statusCode: 401 },
   { name: 'a 401 for htmx', who: 'nobody', guard: ofApp, headers: { 'hx-request': 'true' }, statusCode: 401 },
   { name: 'a 403', who: 'fresh', guard: (app) => app.login.guard({ allow: () => false }), statusCode: 403 },
-  { name: 'a 403 after an async allow', who: 'fresh', guard: (app) => app.login.guard({ allow: async () => false }), statusCode: 403 },
+  {
+    name: 'a 403 after an async allow',
+    who: 'fresh',
+    guard: (app) => app.login.guard({ allow: async () => false }),
+    statusCode: 403
+  },
   { name: 'a loader that fails', who: 'fresh', guard: ofApp, options: down, statusCode: 500 },
   { name: 'guardAnonymous', who: 'fresh', guard: (app) => app.login.guardAnonymous(), statusCode: 302 },
   { name: 'an own handler that redirects', who: 'nobody', guard: ofApp, options: redirecting, statusCode: 302 },
@@ -61,7 +66,9 @@ async function behind (denial: Denial, hook: typeof HOOKS[number], addToScope = 
   } else {
     app.get('/', { [hook]: denial.guard(app) }, handler)
   }
-  const cookies = denial.who === 'nobody' ? {} : await app.login.cookiesFor({ id: 'ann' }, { fresh: denial.who === 'fresh' })
+  const cookies = denial.who === 'nobody'
+    ? {}
+    : await app.login.cookiesFor({ id: 'ann' }, { fresh: denial.who === 'fresh' })
   return { app, cookies, runs: () => runs }
 }
 
@@ -74,7 +81,11 @@ for (const hook of HOOKS) {
         app.addHook('onSend', async () => { await sleep(5) })
         const response = await app.inject({ url: '/', cookies, headers: denial.headers ?? {} })
         await sleep(5)
-        t.strictSame([response.statusCode, runs()], [denial.statusCode, 0], `${denial.name}${addToScope ? ', for a scope' : ''}`)
+        t.strictSame(
+          [response.statusCode, runs()],
+          [denial.statusCode, 0],
+          `${denial.name}${addToScope ? ', for a scope' : ''}`
+        )
       }
     }
   })
@@ -91,7 +102,8 @@ for (const hook of HOOKS) {
       await app.listen({ port: 0, host: '127.0.0.1' })
       const client = connect((app.server.address() as AddressInfo).port, '127.0.0.1')
       const cookie = Object.entries(cookies).map(([name, value]) => `${name}=${value}`).join('; ')
-      const headers = Object.entries({ host: 'own.example', cookie, ...denial.headers }).map(([name, value]) => `${name}: ${value}\r\n`)
+      const headers = Object.entries({ host: 'own.example', cookie, ...denial.headers })
+        .map(([name, value]) => `${name}: ${value}\r\n`)
       client.write(`GET / HTTP/1.1\r\n${headers.join('')}\r\n`)
       await left
       await sleep(5)
@@ -144,7 +156,9 @@ t.test('in onRequest strangers cost no body parsing', async (t) => {
       done(null, {})
     })
     app.post('/upload', { [hook]: app.login.guard() }, async () => 'passed')
-    const upload = { method: 'POST', url: '/upload', headers: { 'content-type': 'application/upload' }, payload: 'x'.repeat(100_000) } as const
+    const upload = {
+      method: 'POST', url: '/upload', headers: { 'content-type': 'application/upload' }, payload: 'x'.repeat(100_000)
+    } as const
     t.match(await app.inject(upload), { statusCode: 302 })
     t.equal(parsed, hook === 'onRequest' ? 0 : 1, hook)
     t.match(await app.inject({ ...upload, cookies: await app.login.cookiesFor({ id: 'ann' }) }), { statusCode: 200 })
@@ -169,7 +183,11 @@ t.test('the plain exports serve routes declared before the plugin has loaded', a
   ]
   for (const [url, ...expected] of responses) {
     const got = [await app.inject(url), await app.inject({ url, cookies: stale })]
-    t.strictSame(got.map(({ statusCode, headers }) => statusCode === 302 ? headers.location : statusCode), expected, url)
+    t.strictSame(
+      got.map(({ statusCode, headers }) => statusCode === 302 ? headers.location : statusCode),
+      expected,
+      url
+    )
   }
 })
 
@@ -190,7 +208,9 @@ t.test('the plain exports ask the login of their route\'s scope, app.login.guard
     staff.get('/inner', { preHandler: staff.login.guard() }, async () => 'inner')
   }, { prefix: '/staff' })
   const pages = async (cookies: Record<string, string>) => {
-    const responses = await Promise.all(['/', '/staff/plain', '/staff/outer', '/staff/inner'].map((url) => app.inject({ url, cookies })))
+    const responses = await Promise.all([
+      '/', '/staff/plain', '/staff/outer', '/staff/inner'
+    ].map((url) => app.inject({ url, cookies })))
     return responses.map(({ headers, statusCode }) => headers.location?.split('?')[0] ?? statusCode)
   }
   t.strictSame(await pages({}), ['/login', '/staff/login', '/login', '/staff/login'])
@@ -200,11 +220,17 @@ t.test('the plain exports ask the login of their route\'s scope, app.login.guard
 t.test('a plain guard where no login is in scope is a clear error, and passes nobody', async (t) => {
   const app = Fastify()
   let runs = 0
-  for (const [index, preHandler] of [guard(), guardFresh(), guardAnonymous()].entries()) app.get(`/${index}`, { preHandler }, async () => { runs++ })
+  for (const [index, preHandler] of [guard(), guardFresh(), guardAnonymous()].entries()) {
+    app.get(`/${index}`, { preHandler }, async () => { runs++ })
+  }
   // A login in a child scope serves that scope alone.
-  app.register(async (child) => { await child.register(fastifyLogin, { secret: SECRET, userLoader: people().userLoader }) }, { prefix: '/child' })
+  app.register(async (child) => {
+    await child.register(fastifyLogin, { secret: SECRET, userLoader: people().userLoader })
+  }, { prefix: '/child' })
   for (const url of ['/0', '/1', '/2']) {
-    t.match((await app.inject(url)).json(), { statusCode: 500, code: 'FST_LOGIN_INVALID_OPTIONS', message: /register the plugin in this scope/ })
+    t.match((await app.inject(url)).json(), {
+      statusCode: 500, code: 'FST_LOGIN_INVALID_OPTIONS', message: /register the plugin in this scope/
+    })
   }
   t.equal(runs, 0)
 })
@@ -214,10 +240,14 @@ t.test('a guard that was handed over instead of made passes nobody', async (t) =
   let runs = 0
   const { login } = app
   const mistaken = [login.guard, login.guardFresh, login.guardAnonymous, guard, guardFresh, guardAnonymous]
-  for (const [index, factory] of mistaken.entries()) app.get(`/${index}`, { preHandler: factory as unknown as GuardHook }, async () => { runs++ })
+  for (const [index, factory] of mistaken.entries()) {
+    app.get(`/${index}`, { preHandler: factory as unknown as GuardHook }, async () => { runs++ })
+  }
   const cookies = await app.login.cookiesFor({ id: 'ann' })
   for (const index of mistaken.keys()) {
-    t.match((await app.inject({ url: `/${index}`, cookies })).json(), { statusCode: 500, code: 'FST_LOGIN_INVALID_OPTIONS' })
+    t.match((await app.inject({ url: `/${index}`, cookies })).json(), {
+      statusCode: 500, code: 'FST_LOGIN_INVALID_OPTIONS'
+    })
   }
   t.equal(runs, 0)
 })
@@ -228,7 +258,9 @@ t.test('a handler that throws behind a guard runs once, whatever it throws', asy
   for (const error of [new TypeError('x is undefined'), new ReferenceError('y'), ownError]) {
     const { app, user } = await site()
     let runs = 0
-    for (const [url, preHandler] of [['/guarded', app.login.guard()], ['/guarded/fresh', app.login.guardFresh()]] as const) {
+    for (const [url, preHandler] of [
+      ['/guarded', app.login.guard()], ['/guarded/fresh', app.login.guardFresh()]
+    ] as const) {
       app.get(url, { preHandler }, async () => {
         runs++
         throw error

@@ -23,7 +23,9 @@ async function flashing (options: FastifyLoginOptions): Promise<FastifyInstance>
 }
 
 /** What the page people are sent to has to say. */
-async function told (t: Test, app: FastifyInstance, url: string, { fresh, headers = {} }: Asking = {}): Promise<unknown> {
+async function told (
+  t: Test, app: FastifyInstance, url: string, { fresh, headers = {} }: Asking = {}
+): Promise<unknown> {
   const browser = new Browser(app)
   const cookies = fresh === undefined ? {} : await app.login.cookiesFor({ id: 'ann' }, { fresh })
   browser.keep(cookies)
@@ -42,7 +44,11 @@ t.test('the login page and the refresh page say why people are there, once', asy
   t.strictSame(await told(t, app, '/settings'), { message: ['Log in first'] })
   t.strictSame(await told(t, app, '/settings', { fresh: false }), { message: ['Prove it for /settings, Ann'] })
   t.strictSame(await told(t, app, '/members', { fresh: false }), {}, 'whoever passes is told nothing')
-  t.strictSame(await told(t, app, '/members', { headers: { 'hx-request': 'true' } }), { message: ['Log in first'] }, 'htmx goes there too')
+  t.strictSame(
+    await told(t, app, '/members', { headers: { 'hx-request': 'true' } }),
+    { message: ['Log in first'] },
+    'htmx goes there too'
+  )
 })
 
 t.test('the message for strangers may be made per request, that for those not fresh be a fixed text', async (t) => {
@@ -75,7 +81,10 @@ t.test('without @fastify/flash people are sent to the login page all the same', 
   const app = await build({ loginMessage: () => `${asked++}`, refreshMessage: 'Prove it' })
   app.get('/settings', { preHandler: app.login.guardFresh() }, async () => 'passed')
   t.match(await app.inject('/settings'), { statusCode: 302, headers: { location: '/login?next=%2Fsettings' } })
-  t.match(await app.inject({ url: '/settings', cookies: await app.login.cookiesFor({ id: 'ann' }, { fresh: false }) }), { statusCode: 302 })
+  t.match(
+    await app.inject({ url: '/settings', cookies: await app.login.cookiesFor({ id: 'ann' }, { fresh: false }) }),
+    { statusCode: 302 }
+  )
 })
 
 t.test('a message function that fails is an error, and nobody passes', async (t) => {
@@ -84,7 +93,9 @@ t.test('a message function that fails is an error, and nobody passes', async (t)
     const app = await flashing({ userLoader, loginMessage: noWords, refreshMessage: noWords })
     const cookies = await app.login.cookiesFor({ id: 'ann' }, { fresh: false })
     t.match(await app.inject('/members'), { statusCode: 500, body: /no words/, headers: { location: undefined } })
-    t.match(await app.inject({ url: '/settings', cookies }), { statusCode: 500, body: /no words/, headers: { location: undefined } })
+    t.match(await app.inject({ url: '/settings', cookies }), {
+      statusCode: 500, body: /no words/, headers: { location: undefined }
+    })
   }
 })
 

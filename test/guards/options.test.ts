@@ -5,14 +5,19 @@ import { build } from '../support/app.js'
 
 t.test('a guard with options that make no sense is not made', async (t) => {
   const { login } = await build()
-  const makers: Pick<Login, 'guard' | 'guardFresh' | 'guardAnonymous'>[] = [login, { guard, guardFresh, guardAnonymous }]
+  const makers: Pick<Login, 'guard' | 'guardFresh' | 'guardAnonymous'>[] = [
+    login, { guard, guardFresh, guardAnonymous }
+  ]
   const wrong: [call: 'guard' | 'guardFresh' | 'guardAnonymous', options: object, message: RegExp][] = [
     ['guard', { logunUrl: '/x' }, /guard\(\): logunUrl is not an option, did you mean loginUrl\?/],
     ['guard', { nostore: true }, /did you mean noStore/],
     ['guard', { alow: () => true }, /did you mean allow/],
     ['guard', { maxAgeSeconds: 60 }, /maxAgeSeconds is not an option; known: loginUrl, allow, noStore, redirect/],
     ['guard', { redirectUrl: '/x' }, /redirectUrl is not an option/],
-    ['guard', { redirect: 'alway' }, /redirect must be one of "auto", "always", "never", got "alway", did you mean "always"/],
+    [
+      'guard', { redirect: 'alway' },
+      /redirect must be one of "auto", "always", "never", got "alway", did you mean "always"/
+    ],
     ['guard', { redirect: true }, /redirect must be one of .* got true/],
     ['guard', { allow: true }, /allow must be a function, got true/],
     ['guard', { allow: ['admin'] }, /allow must be a function/],
@@ -32,13 +37,20 @@ t.test('a guard with options that make no sense is not made', async (t) => {
     ['guardFresh', { maxAgeSeconds: NaN }, /maxAgeSeconds must be/],
     ['guardFresh', { maxAgeSeconds: Infinity }, /maxAgeSeconds must be/],
     ['guardFresh', { refreshUrl: 7 }, /refreshUrl must be/],
-    ['guardAnonymous', { redirectURL: '/' }, /guardAnonymous\(\): redirectURL is not an option, did you mean redirectUrl\?/],
+    [
+      'guardAnonymous', { redirectURL: '/' },
+      /guardAnonymous\(\): redirectURL is not an option, did you mean redirectUrl\?/
+    ],
     ['guardAnonymous', { redirectUrl: '' }, /redirectUrl must be/],
     ['guardAnonymous', { redirectUrl: null }, /redirectUrl must be/]
   ]
   for (const by of makers) {
     for (const [call, options, message] of wrong) {
-      t.throws(() => by[call](options), { code: 'FST_LOGIN_INVALID_OPTIONS', message }, `${call}(${Object.keys(options).join()})`)
+      t.throws(
+        () => by[call](options),
+        { code: 'FST_LOGIN_INVALID_OPTIONS', message },
+        `${call}(${Object.keys(options).join()})`
+      )
     }
   }
 })
@@ -47,8 +59,14 @@ t.test('options that are undefined are options not given, and the caller\'s obje
   const app = await build({ loginUrl: '/sign-in' })
   const options = Object.freeze({ loginUrl: undefined, allow: undefined, noStore: undefined, redirect: undefined })
   app.get('/', { preHandler: app.login.guard(options) }, async () => 'passed')
-  app.get('/fresh', { preHandler: guardFresh(Object.freeze({ ...options, maxAgeSeconds: undefined, refreshUrl: undefined })) }, async () => 'passed')
+  app.get(
+    '/fresh',
+    { preHandler: guardFresh(Object.freeze({ ...options, maxAgeSeconds: undefined, refreshUrl: undefined })) },
+    async () => 'passed'
+  )
   for (const url of ['/', '/fresh']) {
-    t.match(await app.inject(url), { statusCode: 302, headers: { location: /^\/sign-in\?/, 'cache-control': 'no-store' } })
+    t.match(await app.inject(url), {
+      statusCode: 302, headers: { location: /^\/sign-in\?/, 'cache-control': 'no-store' }
+    })
   }
 })

@@ -6,7 +6,9 @@ import { build } from '../support/app.js'
 
 interface Expected { statusCode: number, body?: string | RegExp, headers?: Record<string, string | RegExp> }
 
-const NO_ANSWER = (option: string): Expected => ({ statusCode: 500, body: new RegExp(`"FST_LOGIN_NO_ANSWER".*${option} ended without answering`) })
+const NO_ANSWER = (option: string): Expected => ({
+  statusCode: 500, body: new RegExp(`"FST_LOGIN_NO_ANSWER".*${option} ended without answering`)
+})
 
 const TEAPOT: Expected = { statusCode: 418, body: 'teapot' }
 const SENT_ON: Expected = { statusCode: 302, headers: { location: '/own' } }
@@ -20,16 +22,24 @@ const withStatus = (statusCode: number, value: unknown): DeniedHandler => async 
 
 const handlers: Record<string, [handler: DeniedHandler, expected: Expected | typeof NO_ANSWER]> = {
   sends: [(_request, reply) => { reply.code(418).send('teapot') }, TEAPOT],
-  'returns the reply it sent': [(_request, reply) => reply.code(418).header('x-own', 'yes').send('teapot'), { ...TEAPOT, headers: { 'x-own': 'yes' } }],
+  'returns the reply it sent': [(_request, reply) => reply.code(418).header('x-own', 'yes').send('teapot'), {
+    ...TEAPOT, headers: { 'x-own': 'yes' }
+  }],
   'sends nothing': [(_request, reply) => reply.code(204).send(), { statusCode: 204, body: '' }],
-  redirects: [(_request, reply) => reply.redirect('/own?a=b', 303), { statusCode: 303, headers: { location: '/own?a=b' } }],
+  redirects: [
+    (_request, reply) => reply.redirect('/own?a=b', 303), { statusCode: 303, headers: { location: '/own?a=b' } }
+  ],
   'redirects without returning': [(_request, reply) => { reply.redirect('/own') }, SENT_ON],
   'redirects after waiting': [async (_request, reply) => turn().then(() => { reply.redirect('/own') }), SENT_ON],
-  'redirects and returns after waiting': [async (_request, reply) => turn().then(() => reply.redirect('/own')), SENT_ON],
+  'redirects and returns after waiting': [
+    async (_request, reply) => turn().then(() => reply.redirect('/own')), SENT_ON
+  ],
   'waits for its redirect': [async (_request, reply) => { await reply.redirect('/own') }, SENT_ON],
   'returns a value': [() => ({ login: 'please' }), { statusCode: 200, body: '{"login":"please"}' }],
   'returns a value later': [async () => 'please', { statusCode: 200, body: 'please' }],
-  'returns a value with a status': [withStatus(401, { login: 'please' }), { statusCode: 401, body: '{"login":"please"}' }],
+  'returns a value with a status': [
+    withStatus(401, { login: 'please' }), { statusCode: 401, body: '{"login":"please"}' }
+  ],
   'returns null': [withStatus(403, null), { statusCode: 403, body: /^(null)?$/ }],
   'returns an empty string': [() => '', { statusCode: 200, body: '' }],
   throws: [() => { throw pay() }, PAY],
@@ -39,9 +49,13 @@ const handlers: Record<string, [handler: DeniedHandler, expected: Expected | typ
   'pretends there is nothing': [(_request, reply) => { reply.callNotFound() }, { statusCode: 404, body: /Not Found/ }],
   'returns that there is nothing': [(_request, reply) => reply.callNotFound(), { statusCode: 404, body: /Not Found/ }],
   hijacks: [(_request, reply) => { reply.hijack().raw.writeHead(418).end('teapot') }, TEAPOT],
-  'hijacks and answers later': [(_request, reply) => { setImmediate(() => reply.raw.writeHead(418).end('teapot')) && reply.hijack() }, TEAPOT],
+  'hijacks and answers later': [(_request, reply) => {
+    setImmediate(() => reply.raw.writeHead(418).end('teapot')) && reply.hijack()
+  }, TEAPOT],
   'ends the raw response': [(_request, reply) => { reply.raw.writeHead(418).end('teapot') }, TEAPOT],
-  'returns the reply and sends later': [(_request, reply) => setImmediate(() => reply.code(418).send('teapot')) && reply, TEAPOT],
+  'returns the reply and sends later': [
+    (_request, reply) => setImmediate(() => reply.code(418).send('teapot')) && reply, TEAPOT
+  ],
   'ends without answering': [() => {}, NO_ANSWER],
   'ends without answering later': [async () => { await turn() }, NO_ANSWER],
   'ends without answering, but with a status': [(_request, reply) => { reply.code(204) }, NO_ANSWER]
@@ -55,9 +69,15 @@ for (const [does, [handler, expected]] of Object.entries(handlers)) {
         let runs = 0
         if (slowEnd) app.addHook('onSend', async () => { await sleep(5) })
         app.get('/', { preHandler: app.login.guardFresh() }, async () => { runs++ })
-        const cookies = option === 'needsRefreshHandler' ? await app.login.cookiesFor({ id: 'ann' }, { fresh: false }) : {}
+        const cookies = option === 'needsRefreshHandler'
+          ? await app.login.cookiesFor({ id: 'ann' }, { fresh: false })
+          : {}
         const response = await app.inject({ url: '/', cookies })
-        t.match(response, typeof expected === 'function' ? expected(option) : expected, `${option}${slowEnd ? ' before an async onSend' : ''}`)
+        t.match(
+          response,
+          typeof expected === 'function' ? expected(option) : expected,
+          `${option}${slowEnd ? ' before an async onSend' : ''}`
+        )
         await turn()
         t.equal(runs, 0)
       }
@@ -68,7 +88,8 @@ for (const [does, [handler, expected]] of Object.entries(handlers)) {
 t.test('each handler is asked for its own case only, and gets request and reply', async (t) => {
   const app = await build({
     unauthorizedHandler: async (request) => `stranger at ${request.url}`,
-    needsRefreshHandler: async (request, reply) => `${request.requireUser<{ name: string }>().name} at ${reply.request.url}`
+    needsRefreshHandler: async (request, reply) =>
+      `${request.requireUser<{ name: string }>().name} at ${reply.request.url}`
   })
   app.get('/', { preHandler: app.login.guard() }, async () => 'passed')
   app.get('/fresh', { preHandler: app.login.guardFresh() }, async () => 'passed')
@@ -81,11 +102,17 @@ t.test('each handler is asked for its own case only, and gets request and reply'
 })
 
 t.test('an own handler answers whatever the headers ask for, and may use loginUrlFor', async (t) => {
-  const app = await build({ unauthorizedHandler: (request, reply) => reply.code(401).send({ go: app.login.loginUrlFor(request) }) })
+  const app = await build({
+    unauthorizedHandler: (request, reply) => reply.code(401).send({ go: app.login.loginUrlFor(request) })
+  })
   app.get('/page', { preHandler: app.login.guard({ redirect: 'always' }) }, async () => 'passed')
-  for (const headers of [{ accept: 'text/html' }, { accept: 'application/json' }, { 'hx-request': 'true' }, { upgrade: 'websocket' }]) {
+  for (const headers of [
+    { accept: 'text/html' }, { accept: 'application/json' }, { 'hx-request': 'true' }, { upgrade: 'websocket' }
+  ]) {
     t.match(await app.inject({ url: '/page?x=1', headers: headers as Record<string, string> }), {
-      statusCode: 401, body: '{"go":"/login?next=%2Fpage%3Fx%3D1"}', headers: { 'hx-redirect': undefined, 'cache-control': 'no-store', vary: 'Cookie' }
+      statusCode: 401,
+      body: '{"go":"/login?next=%2Fpage%3Fx%3D1"}',
+      headers: { 'hx-redirect': undefined, 'cache-control': 'no-store', vary: 'Cookie' }
     })
   }
 })
@@ -102,7 +129,9 @@ t.test('an own handler stands before no other answer: 403, exempt routes and err
   app.get('/', { preHandler: app.login.guardFresh({ allow: () => false }) }, async () => 'passed')
   app.get('/login', { preHandler: app.login.guard() }, async () => 'form')
   t.match(await app.inject({ url: '/', cookies: await app.login.cookiesFor({ id: 'ann' }) }), { statusCode: 403 })
-  t.match(await app.inject({ url: '/', cookies: await app.login.cookiesFor({ id: 'bob' }) }), { statusCode: 500, body: /down/ })
+  t.match(await app.inject({ url: '/', cookies: await app.login.cookiesFor({ id: 'bob' }) }), {
+    statusCode: 500, body: /down/
+  })
   t.match(await app.inject('/login'), { statusCode: 200, body: 'form' })
 })
 

@@ -20,7 +20,9 @@ async function authApp (options: FastifyLoginOptions = {}) {
   }
   const isBob: FastifyAuthFunction = async (request) => {
     calls.push('isBob')
-    if (request.requireUser<{ id: string }>().id !== 'bob') throw Object.assign(new Error('not Bob'), { statusCode: 403 })
+    if (request.requireUser<{ id: string }>().id !== 'bob') {
+      throw Object.assign(new Error('not Bob'), { statusCode: 403 })
+    }
   }
   const routes = {
     '/alone': app.auth([verify]),
@@ -48,7 +50,9 @@ async function authApp (options: FastifyLoginOptions = {}) {
     const before = runs
     const response = await app.inject({ url, cookies, headers: { 'x-key': key, accept: 'text/html' } })
     const { code, message, user } = response.json() as Record<string, unknown>
-    if ((runs > before) !== (response.statusCode === 200)) throw new Error(`answered ${response.statusCode}, and the handler ran ${runs - before} times`)
+    if ((runs > before) !== (response.statusCode === 200)) {
+      throw new Error(`answered ${response.statusCode}, and the handler ran ${runs - before} times`)
+    }
     if (response.statusCode === 200) return [200, user]
     return [response.statusCode, code ?? message]
   }
@@ -61,7 +65,9 @@ const FRESH_REQUIRED = [401, 'FST_LOGIN_FRESH_REQUIRED']
 t.test('verify and verifyFresh throw where the guards would answer, and never redirect', async (t) => {
   const { get } = await authApp()
   for (const [verify, verifyFresh] of [['/alone', '/fresh'], ['/bare', '/bare-fresh']] as const) {
-    t.strictSame([await get(verify, 'nobody'), await get(verify, 'stale'), await get(verify, 'fresh')], [UNAUTHORIZED, [200, 'ann'], [200, 'ann']])
+    t.strictSame([await get(verify, 'nobody'), await get(verify, 'stale'), await get(verify, 'fresh')], [
+      UNAUTHORIZED, [200, 'ann'], [200, 'ann']
+    ])
     const answers = [await get(verifyFresh, 'nobody'), await get(verifyFresh, 'stale'), await get(verifyFresh, 'fresh')]
     t.strictSame(answers, [UNAUTHORIZED, FRESH_REQUIRED, [200, 'ann']])
   }
@@ -98,7 +104,9 @@ t.test('verify and verifyFresh tell listeners what the guards tell', async (t) =
   for (const event of ['unauthorized', 'needsRefresh'] satisfies (keyof LoginEvents)[]) {
     app.login.on(event, (payload) => told.push([event, { ...payload, request: payload.request.url }]))
   }
-  for (const who of ['nobody', 'stale', 'fresh'] as const) for (const url of ['/alone', '/fresh'] as const) await get(url, who)
+  for (const who of ['nobody', 'stale', 'fresh'] as const) {
+    for (const url of ['/alone', '/fresh'] as const) await get(url, who)
+  }
   t.strictSame(told, [
     ['unauthorized', { request: '/alone' }],
     ['unauthorized', { request: '/fresh' }],
@@ -115,9 +123,13 @@ t.test('verify and verifyFresh that cannot tell who is there say so: no pass, no
   for (const [failure, expected] of failures) {
     for (const userLoader of [() => { throw failure }, async () => { throw failure }]) {
       const { app, get } = await authApp({ userLoader })
-      for (const url of ['/alone', '/fresh', '/and', '/fresh-and', '/bare', '/bare-fresh'] as const) t.strictSame(await get(url, 'fresh'), expected, url)
+      for (const url of ['/alone', '/fresh', '/and', '/fresh-and', '/bare', '/bare-fresh'] as const) {
+        t.strictSame(await get(url, 'fresh'), expected, url)
+      }
       t.strictSame(await get('/or', 'fresh', { key: 'ok' }), [200, 'cannot tell'], 'another way in still is one')
-      const response = await app.inject({ url: '/alone', cookies: await app.login.cookiesFor({ id: 'ann' }, { remember: true }) })
+      const response = await app.inject({
+        url: '/alone', cookies: await app.login.cookiesFor({ id: 'ann' }, { remember: true })
+      })
       t.strictSame(setCookies(response), [])
     }
   }
@@ -135,7 +147,10 @@ t.test('what verify and verifyFresh throw can be caught by who calls them', asyn
   }
   const stale = await app.login.cookiesFor({ id: 'ann' }, { fresh: false })
   const errors = async (cookies: Record<string, string>) => {
-    return [(await app.inject({ url: '/verify', cookies })).json().error, (await app.inject({ url: '/verifyFresh', cookies })).json().error]
+    return [
+      (await app.inject({ url: '/verify', cookies })).json().error,
+      (await app.inject({ url: '/verifyFresh', cookies })).json().error
+    ]
   }
   t.strictSame(await errors({}), ['FST_LOGIN_UNAUTHORIZED', 'FST_LOGIN_UNAUTHORIZED'])
   t.strictSame(await errors(stale), [null, 'FST_LOGIN_FRESH_REQUIRED'])

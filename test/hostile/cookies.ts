@@ -11,7 +11,9 @@ const login = { uid: 'ann', sid: 'some-login', auth_time: now - 100 }
 
 /** Both cookies: their name, a token type, claims that pass. */
 export const kinds = {
-  session: { name: 'sid', typ: 'session+jwt', claims: { ck: 'sid', ...common, ...login, fresh: true, data: { cart: 1 } } },
+  session: {
+    name: 'sid', typ: 'session+jwt', claims: { ck: 'sid', ...common, ...login, fresh: true, data: { cart: 1 } }
+  },
   remember: { name: 'stay', typ: 'remember+jwt', claims: { ck: 'stay', ...common, ...login, days: 7 } }
 }
 export type Kind = keyof typeof kinds
@@ -41,7 +43,8 @@ export function hostile (kind: Kind): [string, string, InvalidReason][] {
   const without = (name: string) => raw(JSON.stringify({ ...claims, [name]: undefined }), { typ })
   const having = (changes: object) => raw(JSON.stringify({ ...claims, ...changes }), { typ })
   /** A literal JSON.stringify would never write. */
-  const literal = (name: string, value: string) => raw(JSON.stringify({ ...claims, [name]: '?' }).replace('"?"', value), { typ })
+  const literal = (name: string, value: string) =>
+    raw(JSON.stringify({ ...claims, [name]: '?' }).replace('"?"', value), { typ })
   return [
     ['garbage', 'garbage', 'malformed'],
     ['nothing', '', 'malformed'],

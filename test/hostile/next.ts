@@ -46,42 +46,55 @@ export const ACCEPTED: Record<string, string> = {
 /** Values that lead elsewhere, back to the login page, or nowhere. */
 export const REFUSED = [
   '', ' ', '.', 'dashboard', './dashboard', '../x', '?x', '#x', '\ufeff/x',
-  '//evil.example', '///evil.example', '////evil.example', '//', '//evil.example/..', '//allowed.example', '//own.invalid/x',
+  '//evil.example', '///evil.example', '////evil.example', '//', '//evil.example/..', '//allowed.example',
+  '//own.invalid/x',
   '/\\evil.example', '\\\\evil.example', '\\/evil.example', '/x\\y', '/\\/evil.example',
   '/\t/evil.example', '/\n/evil.example', '/\r/evil.example', '\t//evil.example', ' //evil.example', ' /x', '\u00a0/x',
   '/x\r\nset-cookie: a=b', '/\0', '/\u007f', '/\u0085',
   '/.//evil.example', '/./\t/evil.example', '/..//evil.example', '/x/..//evil.example',
   '/x/%2e%2e//evil.example', '/x/.%2E//evil.example', '/%2e//evil.example', '/x/y/../..//evil.example',
-  'javascript:alert(1)', 'JaVaScRiPt:alert(1)', 'java\tscript:alert(1)', 'vbscript:x', 'data:text/html,<script>', 'mailto:a@b.example',
-  'blob:https://allowed.example/1-2', 'filesystem:https://allowed.example/x', 'view-source:https://allowed.example', 'file:///etc/passwd',
+  'javascript:alert(1)', 'JaVaScRiPt:alert(1)', 'java\tscript:alert(1)', 'vbscript:x', 'data:text/html,<script>',
+  'mailto:a@b.example',
+  'blob:https://allowed.example/1-2', 'filesystem:https://allowed.example/x', 'view-source:https://allowed.example',
+  'file:///etc/passwd',
   'ws://allowed.example', 'ftp://allowed.example',
-  'https:allowed.example', 'https:/allowed.example', 'http:/x', 'https:evil.example', 'https:x', 'http:', 'https://', 'https://%', 'https://[',
+  'https:allowed.example', 'https:/allowed.example', 'http:/x', 'https:evil.example', 'https:x', 'http:', 'https://',
+  'https://%', 'https://[',
   'https://evil.example', 'HTTPS://EVIL.EXAMPLE', 'https:////evil.example', 'https:///evil.example',
   'http://allowed.example', 'https://allowed.example:8443', 'https://allowed.example.', 'https://www.allowed.example',
   'https://allowed.example.evil.example', 'https://allowed.exampleevil.example', 'http://[::1]', 'http://[::1]:8081',
-  'https://allowed.example@evil.example', 'https://evil.example#@allowed.example', 'https://evil.example?@allowed.example',
-  'https://evil.example\\@allowed.example', 'https://allowed.example\\.evil.example', 'https://allowed.example\t.evil.example',
+  'https://allowed.example@evil.example', 'https://evil.example#@allowed.example',
+  'https://evil.example?@allowed.example',
+  'https://evil.example\\@allowed.example', 'https://allowed.example\\.evil.example',
+  'https://allowed.example\t.evil.example',
   'https://ann@allowed.example', 'https://ann:word@allowed.example', 'https://:word@allowed.example',
   'https://allowed.example//evil.example', 'https://allowed.example/x/..//evil.example',
-  'http://own.example', 'https://own.example.evil.example', 'http://localhost/x', 'http://localhost:80/x', 'http://own.invalid/x',
+  'http://own.example', 'https://own.example.evil.example', 'http://localhost/x', 'http://localhost:80/x',
+  'http://own.invalid/x',
   '/sign-in', '/sign-in?', '/sign-in?back=/x', '/sign-in#x', '/x/../sign-in', 'https://own.example/sign-in',
   '/confirm', '/confirm?x', '/%2e/confirm', 'https://own.example/confirm#x',
-  '/'.padEnd(2049, 'a'), '/'.padEnd(10_240, 'a'), '/'.padEnd(500, 'ü'), `/${'./'.repeat(1100)}x`, `https://allowed.example/${'"'.repeat(800)}`
+  '/'.padEnd(2049, 'a'), '/'.padEnd(10_240, 'a'), '/'.padEnd(500, 'ü'), `/${'./'.repeat(1100)}x`,
+  `https://allowed.example/${'"'.repeat(800)}`
 ]
 
 /** Values a parser may make of a body. */
 export const NOT_STRINGS: unknown[] = [
-  undefined, null, 0, 1, NaN, true, false, 10n, Symbol('/x'), [], ['/x'], ['/x', '/y'], [['/x']], {}, { 0: '/x', length: 1 },
+  undefined, null, 0, 1, NaN, true, false, 10n, Symbol('/x'), [], ['/x'], ['/x', '/y'], [['/x']], {},
+  { 0: '/x', length: 1 },
   { toString: () => '/x' }, Object('/x'), new URL('https://allowed.example'), () => '/x', Buffer.from('/x')
 ]
 
 /** What attacks are put together from. */
-export const PARTS = ['/', '/', '\\', '.', '..', '%2e', '%2F', '%5c', '%09', '\t', '\n', '\0', ':', '@', '?', '#', ' ', ';', 'https:', 'http:', 'javascript:',
-  'evil.example', 'allowed.example', 'own.example', 'own.invalid', 'sign-in', 'x', 'ü', '\u2028', '\ud800', '[', ']', '／', '。']
+export const PARTS = [
+  '/', '/', '\\', '.', '..', '%2e', '%2F', '%5c', '%09', '\t', '\n', '\0', ':', '@', '?', '#', ' ', ';',
+  'https:', 'http:', 'javascript:', 'evil.example', 'allowed.example', 'own.example', 'own.invalid', 'sign-in',
+  'x', 'ü', '\u2028', '\ud800', '[', ']', '／', '。'
+]
 
 /** Targets that a browser reads as another host. */
 export const OTHER_HOSTS = [
-  '//evil.example', '///evil.example', '/\\evil.example', '/\t/evil.example', '/\n/evil.example', '/%09/../..//evil.example', 'https://evil.example'
+  '//evil.example', '///evil.example', '/\\evil.example', '/\t/evil.example', '/\n/evil.example',
+  '/%09/../..//evil.example', 'https://evil.example'
 ]
 
 /** What a request line may ask for, and where a guard sends its sender: with a way back, or without one. */

@@ -2,7 +2,9 @@ import { DAY, START } from '../support/clock.js'
 import { forge, OTHER_SECRET } from '../support/tokens.js'
 
 const now = START / 1000
-const good = { ck: '_remember', uid: 'ann', sid: 'sid', days: 14, iat: now, exp: now + 14 * DAY, born: now, auth_time: now }
+const good = {
+  ck: '_remember', uid: 'ann', sid: 'sid', days: 14, iat: now, exp: now + 14 * DAY, born: now, auth_time: now
+}
 const typ = 'remember+jwt'
 const unsigned = (header: object, claims: object) =>
   [header, claims].map((part) => Buffer.from(JSON.stringify(part)).toString('base64url')).join('.') + '.'

@@ -20,7 +20,9 @@ async function loginApp (options: FastifyLoginOptions = {}) {
   const app = await build({ ...settings, ...options })
   await app.register(formbody)
   app.post('/sign-in', async (request, reply) => {
-    return reply.loginUser({ id: 'ann' }, { next: (request.body as { next?: unknown } | null)?.next, redirectUrl: HOME })
+    return reply.loginUser({ id: 'ann' }, {
+      next: (request.body as { next?: unknown } | null)?.next, redirectUrl: HOME
+    })
   })
   return app
 }
@@ -37,7 +39,9 @@ t.test('safeNext gives back what stays on this site or an allowed one, serialise
 t.test('safeNext refuses what leads elsewhere, and what is no string', async (t) => {
   const { login } = await build(settings)
   for (const value of REFUSED) t.equal(login.safeNext(value), null, shown(value))
-  for (const value of NOT_STRINGS) t.equal(login.safeNext(value), null, `${typeof value} ${Object.prototype.toString.call(value)}`)
+  for (const value of NOT_STRINGS) {
+    t.equal(login.safeNext(value), null, `${typeof value} ${Object.prototype.toString.call(value)}`)
+  }
 })
 
 t.test('without publicOrigin and allowedOrigins only paths are accepted, whatever the Host header says', async (t) => {
@@ -49,7 +53,9 @@ t.test('without publicOrigin and allowedOrigins only paths are accepted, whateve
     ['evil.example', '//evil.example/x']
   ]
   for (const [host, next] of hosts) {
-    const response = await app.inject({ method: 'POST', url: `/login?next=${encodeURIComponent(next)}`, headers: { host } })
+    const response = await app.inject({
+      method: 'POST', url: `/login?next=${encodeURIComponent(next)}`, headers: { host }
+    })
     t.match(response, { statusCode: 302, headers: { location: HOME } }, next)
   }
   t.equal(app.login.safeNext('/login?x'), null)
@@ -57,10 +63,14 @@ t.test('without publicOrigin and allowedOrigins only paths are accepted, whateve
 })
 
 t.test('the login page of another site is no page of ours', async (t) => {
-  const { login } = await build({ loginUrl: 'https://accounts.example/login', refreshUrl: null, allowedOrigins: ['https://accounts.example'] })
+  const { login } = await build({
+    loginUrl: 'https://accounts.example/login', refreshUrl: null, allowedOrigins: ['https://accounts.example']
+  })
   t.equal(login.safeNext('/login'), '/login')
   t.equal(login.safeNext('https://accounts.example/login'), 'https://accounts.example/login')
-  const { login: own } = await build({ loginUrl: 'https://own.example/login', publicOrigin: 'https://own.example/any/path' })
+  const { login: own } = await build({
+    loginUrl: 'https://own.example/login', publicOrigin: 'https://own.example/any/path'
+  })
   t.equal(own.safeNext('/login'), null)
   t.equal(own.safeNext('/other'), '/other')
 })
@@ -69,13 +79,16 @@ t.test('from whatever parts an attack is put together, the browser stays here or
   const { login } = await build(settings)
   const value = fc.array(fc.constantFrom(...PARTS), { maxLength: 9 }).map((chosen) => chosen.join(''))
   const mayGo = ['https://victim.example', 'https://allowed.example', 'https://own.example', 'http://[::1]:8080']
-  t.doesNotThrow(() => fc.assert(fc.property(fc.oneof(value, value.map((tail) => `/${tail}`), fc.string({ unit: 'binary' })), (given) => {
+  const values = fc.oneof(value, value.map((tail) => `/${tail}`), fc.string({ unit: 'binary' }))
+  t.doesNotThrow(() => fc.assert(fc.property(values, (given) => {
     const target = login.safeNext(given)
     if (target === null) return
     const url = new URL(target, 'https://victim.example/sign-in')
     if (!mayGo.includes(url.origin)) throw new Error(`leads to ${url.origin}`)
     if (!/^[\x21-\x7e]+$/.test(target)) throw new Error('not fit for Location')
-    if (['/sign-in', '/confirm'].includes(url.pathname) && url.origin !== 'https://allowed.example') throw new Error('leads back to the login page')
+    if (['/sign-in', '/confirm'].includes(url.pathname) && url.origin !== 'https://allowed.example') {
+      throw new Error('leads back to the login page')
+    }
     if (login.safeNext(target) !== target) throw new Error('not stable')
   }), { numRuns: 20_000, seed: 7 }))
 })
@@ -103,11 +116,24 @@ t.test('a login follows the next of a form or JSON body where safeNext would, el
   const expected = { ...ACCEPTED, ...Object.fromEntries(REFUSED.map((value) => [value, HOME])) }
   for (const [next, location] of Object.entries(expected)) {
     const name = shown(next)
-    t.match(await app.inject({ method: 'POST', url: '/sign-in?back=/query', payload: { next } }), { statusCode: 302, headers: { location } }, name)
-    const form = { headers: { 'content-type': 'application/x-www-form-urlencoded' }, payload: new URLSearchParams({ next }).toString() }
-    t.match(await app.inject({ method: 'POST', url: '/sign-in?back=/query', ...form }), { statusCode: 302, headers: { location } }, `${name} as form`)
+    t.match(
+      await app.inject({ method: 'POST', url: '/sign-in?back=/query', payload: { next } }),
+      { statusCode: 302, headers: { location } },
+      name
+    )
+    const form = {
+      headers: { 'content-type': 'application/x-www-form-urlencoded' },
+      payload: new URLSearchParams({ next }).toString()
+    }
+    t.match(
+      await app.inject({ method: 'POST', url: '/sign-in?back=/query', ...form }),
+      { statusCode: 302, headers: { location } },
+      `${name} as form`
+    )
   }
-  for (const next of [0, 1, false, true, [], ['/x'], [['/x']], {}, { href: '/x' }, { toString: '/x' }, { length: 2, 0: '/' }]) {
+  for (const next of [
+    0, 1, false, true, [], ['/x'], [['/x']], {}, { href: '/x' }, { toString: '/x' }, { length: 2, 0: '/' }
+  ]) {
     const response = await app.inject({ method: 'POST', url: '/sign-in?back=/query', payload: { next } })
     t.match(response, { statusCode: 302, headers: { location: HOME } }, JSON.stringify(next))
   }
@@ -118,7 +144,9 @@ t.test('a login does not follow a next in the session that was safe once and is 
   const now = START / 1000
   const claims = { ck: 'session', iat: now, exp: now + 1e9, born: now }
   for (const value of [...REFUSED, ['/x'], 7, { href: '/x' }]) {
-    const response = await app.inject({ method: 'POST', url: '/sign-in', cookies: { session: forge({ ...claims, next: value }) } })
+    const response = await app.inject({
+      method: 'POST', url: '/sign-in', cookies: { session: forge({ ...claims, next: value }) }
+    })
     t.match(response, { statusCode: 302, headers: { location: HOME } }, shown(value))
   }
 })
@@ -140,7 +168,9 @@ t.test('next is that of body, query, session or redirectUrl, in this order; one 
   ]
   for (const [next, query, location] of table) {
     const { cookies: [session] } = await app.inject('/wanted?page=2')
-    const request = { method: 'POST', url: `/sign-in${query}`, payload: { next }, cookies: { session: session!.value } } as const
+    const request = {
+      method: 'POST', url: `/sign-in${query}`, payload: { next }, cookies: { session: session!.value }
+    } as const
     t.match(await app.inject(request), { statusCode: 302, headers: { location } }, `${JSON.stringify(next)} ${query}`)
   }
 })

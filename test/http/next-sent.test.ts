@@ -10,14 +10,18 @@ import { site } from '../support/site.js'
 import { claimsOf } from '../support/tokens.js'
 
 /** Everything is guarded, for every method. */
-async function guarded (options: FastifyLoginOptions = {}, server: FastifyServerOptions = {}): Promise<FastifyInstance> {
+async function guarded (
+  options: FastifyLoginOptions = {}, server: FastifyServerOptions = {}
+): Promise<FastifyInstance> {
   const app = await build(options, server)
   app.addHook('onRequest', app.login.guard())
   app.all('/*', async () => 'passed')
   return app
 }
 
-async function sent (app: FastifyInstance, request: InjectOptions | string): Promise<{ page: string, next: string | null }> {
+async function sent (
+  app: FastifyInstance, request: InjectOptions | string
+): Promise<{ page: string, next: string | null }> {
   const response = await app.inject(request)
   const location = String(response.headers.location)
   const [page, query] = location.split('?')
@@ -42,7 +46,11 @@ t.test('GET and HEAD send the URL that was asked for as next', async (t) => {
   ]
   for (const url of urls) {
     for (const method of ['GET', 'HEAD'] as const) {
-      t.strictSame(await sent(app, { method, url, headers: { referer: 'http://localhost/form' } }), { page: '/login', next: url }, `${method} ${url}`)
+      t.strictSame(
+        await sent(app, { method, url, headers: { referer: 'http://localhost/form' } }),
+        { page: '/login', next: url },
+        `${method} ${url}`
+      )
     }
   }
 })
@@ -52,7 +60,11 @@ t.test('the URL that was asked for comes back through the login as it went', asy
   app.post('/login', async (_request, reply) => reply.loginUser({ id: 'ann' }))
   for (const url of ['/a+b?q=a+b', '/a%2Bb?q=a%2Bb', '/x?q=1%262&r=%23', '/%E6%97%A5?a=%C3%BC', '/%3Cb%3E?%22']) {
     const { headers } = await app.inject(url)
-    t.match(await app.inject({ method: 'POST', url: String(headers.location) }), { statusCode: 302, headers: { location: url } }, encodeURI(url))
+    t.match(
+      await app.inject({ method: 'POST', url: String(headers.location) }),
+      { statusCode: 302, headers: { location: url } },
+      encodeURI(url)
+    )
   }
 })
 
@@ -96,19 +108,27 @@ t.test('other methods than GET and HEAD send the page they came from, or their U
 
 t.test('which Referer is ours, publicOrigin says where it is given, and the proxy where it is trusted', async (t) => {
   const behindProxy = await guarded({}, { trustProxy: true })
-  const headers = { host: 'inside', 'x-forwarded-host': 'own.example', 'x-forwarded-proto': 'https', referer: 'https://own.example/form' }
+  const headers = {
+    host: 'inside', 'x-forwarded-host': 'own.example', 'x-forwarded-proto': 'https', referer: 'https://own.example/form'
+  }
   t.strictSame(await sent(behindProxy, { method: 'POST', url: '/target', headers }), { page: '/login', next: '/form' })
-  t.strictSame(await sent(await guarded(), { method: 'POST', url: '/target', headers }), { page: '/login', next: '/target' })
+  t.strictSame(await sent(await guarded(), { method: 'POST', url: '/target', headers }), {
+    page: '/login', next: '/target'
+  })
   const outside = await guarded({ publicOrigin: 'https://own.example' })
   t.strictSame(await sent(outside, { method: 'POST', url: '/target', headers }), { page: '/login', next: '/form' })
   const inside = { ...headers, referer: 'http://inside/form' }
-  t.strictSame(await sent(outside, { method: 'POST', url: '/target', headers: inside }), { page: '/login', next: '/target' })
+  t.strictSame(await sent(outside, { method: 'POST', url: '/target', headers: inside }), {
+    page: '/login', next: '/target'
+  })
 })
 
 t.test('a method that changes something is answered so that the browser goes on with GET', async (t) => {
   const app = await guarded()
   const statuses = { GET: 302, HEAD: 302, POST: 302, PUT: 303, PATCH: 303, DELETE: 303 }
-  for (const [method, statusCode] of Object.entries(statuses)) t.match(await app.inject({ method: method as 'GET', url: '/x' }), { statusCode }, method)
+  for (const [method, statusCode] of Object.entries(statuses)) {
+    t.match(await app.inject({ method: method as 'GET', url: '/x' }), { statusCode }, method)
+  }
 })
 
 t.test('next is left out when too long', async (t) => {
@@ -153,7 +173,9 @@ t.test('next stands beside a query and a hash of the login page', async (t) => {
 
 t.test('an absolute login page gets an absolute next', async (t) => {
   const loginUrl = 'https://accounts.example/login?app=7'
-  const next = async (options: FastifyLoginOptions, headers: Record<string, string>, server: FastifyServerOptions = {}) => {
+  const next = async (
+    options: FastifyLoginOptions, headers: Record<string, string>, server: FastifyServerOptions = {}
+  ) => {
     const { page, next } = await sent(await guarded({ loginUrl, ...options }, server), { url: '/x?y=1', headers })
     t.equal(page, 'https://accounts.example/login')
     return next
@@ -186,22 +208,35 @@ t.test('each guard may have a login page and a refresh page of its own', async (
     [{}, '/login', '/confirm'],
     [{ refreshUrl: '/prove' }, '/login', '/prove'],
     [{ loginUrl: '/staff/login', refreshUrl: '/staff/prove?it=1' }, '/staff/login', '/staff/prove'],
-    [{ loginUrl: 'https://in.example/a', refreshUrl: 'https://in.example/b' }, 'https://in.example/a', 'https://in.example/b'],
+    [
+      { loginUrl: 'https://in.example/a', refreshUrl: 'https://in.example/b' },
+      'https://in.example/a', 'https://in.example/b'
+    ],
     [{ loginUrl: null, refreshUrl: '/prove' }, undefined, '/prove'],
     [{ refreshUrl: null }, '/login', undefined],
     [{ loginUrl: undefined, refreshUrl: undefined }, '/login', '/confirm']
   ]
-  for (const [index, [options]] of guards.entries()) app.get(`/${index}`, { preHandler: app.login.guardFresh(options) }, async () => 'passed')
+  for (const [index, [options]] of guards.entries()) {
+    app.get(`/${index}`, { preHandler: app.login.guardFresh(options) }, async () => 'passed')
+  }
   for (const [index, [options, login, refresh]] of guards.entries()) {
     for (const [cookies, page] of [[{}, login], [stale, refresh]] as const) {
       const { statusCode, headers } = await app.inject({ url: `/${index}`, cookies })
-      t.strictSame([statusCode, headers.location?.split('?')[0]], page === undefined ? [401, undefined] : [302, page], JSON.stringify(options))
+      t.strictSame(
+        [statusCode, headers.location?.split('?')[0]],
+        page === undefined ? [401, undefined] : [302, page],
+        JSON.stringify(options)
+      )
     }
   }
   const plain = await build({ loginUrl: '/sign-in' })
   plain.get('/', { preHandler: plain.login.guardFresh() }, async () => 'passed')
   const cookies = await plain.login.cookiesFor({ id: 'ann' }, { fresh: false })
-  t.match(await plain.inject({ url: '/', cookies }), { headers: { location: '/sign-in?next=%2F' } }, 'refreshUrl defaults to loginUrl')
+  t.match(
+    await plain.inject({ url: '/', cookies }),
+    { headers: { location: '/sign-in?next=%2F' } },
+    'refreshUrl defaults to loginUrl'
+  )
 })
 
 t.test('nextIn "session" keeps next out of the URL, and it is used once', async (t) => {
@@ -219,7 +254,11 @@ t.test('nextIn "session" keeps next out of the URL, and it is used once', async 
   await browser.post('/logout')
   await browser.get('/third')
   await browser.get('//evil.example/')
-  t.match(await browser.post('/login'), { headers: { location: '/home' } }, 'a later request without a way back takes the earlier one away')
+  t.match(
+    await browser.post('/login'),
+    { headers: { location: '/home' } },
+    'a later request without a way back takes the earlier one away'
+  )
 })
 
 t.test('nextIn "session" writes nothing where people are not sent to the login page', async (t) => {
@@ -246,7 +285,9 @@ t.test('nextIn "session" never costs the session what it holds: what does not fi
 
 // Flask-Login F19, F21: the way back in the session survives login and logout.
 t.test('the way back kept in the session is gone after logout, and after it was used', async (t) => {
-  const { user, visitor } = await site({ nextIn: 'session', session: { keepOnLogout: ['theme'], keepOnLogin: ['theme'] } })
+  const { user, visitor } = await site({
+    nextIn: 'session', session: { keepOnLogout: ['theme'], keepOnLogin: ['theme'] }
+  })
   const browser = visitor()
   await browser.get('/members?page=7')
   t.equal(claimsOf(browser.cookie('session')).next, '/members?page=7')
@@ -271,7 +312,9 @@ t.test('the way back comes out as it went in: plus signs, percent signs and all'
   const { app, user } = await site({ loginUrl: '/login?lang=de' })
   app.get('/search', { preHandler: app.login.guard() }, async () => 'found')
   app.post('/login', async (_request, reply) => reply.loginUser(user('ann')))
-  for (const url of ['/search?q=a+b', '/search?q=a%2Bb', '/search?q=100%25%20sure&q=a%26b', '/search?q=%2525+%E4%BD%A0']) {
+  for (const url of [
+    '/search?q=a+b', '/search?q=a%2Bb', '/search?q=100%25%20sure&q=a%26b', '/search?q=%2525+%E4%BD%A0'
+  ]) {
     const browser = new Browser(app)
     const { location } = (await browser.get(url)).headers
     t.ok(location?.startsWith('/login?lang=de&next=%2Fsearch') && location.split('?').length === 2, url)

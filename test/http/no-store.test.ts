@@ -22,15 +22,25 @@ async function pages (options: FastifyLoginOptions = {}) {
   app.get('/plain', { preHandler: guard() }, async () => 'passed')
   app.get('/login', { preHandler: login.guardAnonymous() }, async () => 'form')
   app.get('/public', { preHandler: login.guard(), config: { login: { public: true } } }, async () => 'open')
-  app.get('/cached', { preHandler: login.guard() }, async (_request, reply) => reply.header('cache-control', 'private, max-age=60').send('passed'))
-  app.get('/uncached', { preHandler: login.guard() }, async (_request, reply) => reply.header('Cache-Control', '').send('passed'))
+  app.get(
+    '/cached',
+    { preHandler: login.guard() },
+    async (_request, reply) => reply.header('cache-control', 'private, max-age=60').send('passed')
+  )
+  app.get(
+    '/uncached',
+    { preHandler: login.guard() },
+    async (_request, reply) => reply.header('Cache-Control', '').send('passed')
+  )
   app.get('/storable', { preHandler: login.guard({ noStore: false }) }, async () => 'passed')
   app.get('/unstorable', { preHandler: login.guard({ noStore: true }) }, async () => 'passed')
   return app
 }
 
 /** Status, Cache-Control and Vary. */
-async function headersOf (app: FastifyInstance, url: string, who: 'nobody' | 'fresh' | 'stale', headers: Record<string, string> = {}) {
+async function headersOf (
+  app: FastifyInstance, url: string, who: 'nobody' | 'fresh' | 'stale', headers: Record<string, string> = {}
+) {
   const cookies = who === 'nobody' ? {} : await app.login.cookiesFor({ id: 'ann' }, { fresh: who === 'fresh' })
   const response = await app.inject({ url, cookies, headers })
   return [response.statusCode, response.headers['cache-control'], response.headers.vary]
@@ -38,7 +48,9 @@ async function headersOf (app: FastifyInstance, url: string, who: 'nobody' | 'fr
 
 t.test('whatever a guard stands before is not stored, whatever the answer, and varies by cookie', async (t) => {
   const app = await pages()
-  const stored: [url: string, who: 'nobody' | 'fresh' | 'stale', statusCode: number, headers?: Record<string, string>][] = [
+  const stored: [
+    url: string, who: 'nobody' | 'fresh' | 'stale', statusCode: number, headers?: Record<string, string>
+  ][] = [
     ['/guarded', 'fresh', 200],
     ['/guarded', 'nobody', 302],
     ['/guarded', 'nobody', 401, JSON_ONLY],
@@ -72,7 +84,11 @@ t.test('what no guard stands before is left alone, and varies only where the log
 t.test('what a guarded route says about caching stands', async (t) => {
   const app = await pages()
   t.strictSame(await headersOf(app, '/cached', 'fresh'), [200, 'private, max-age=60', 'Cookie'])
-  t.strictSame(await headersOf(app, '/cached', 'nobody'), [302, 'no-store', 'Cookie'], 'but its handler has to run for that')
+  t.strictSame(
+    await headersOf(app, '/cached', 'nobody'),
+    [302, 'no-store', 'Cookie'],
+    'but its handler has to run for that'
+  )
   t.strictSame(await headersOf(app, '/uncached', 'fresh'), [200, '', 'Cookie'])
 })
 
@@ -81,7 +97,9 @@ t.test('noStore: false for the plugin or for a guard leaves caching alone', asyn
   t.strictSame(await headersOf(app, '/storable', 'fresh'), [200, undefined, 'Cookie'])
   t.strictSame(await headersOf(app, '/storable', 'nobody'), [302, undefined, 'Cookie'])
   const storing = await pages({ noStore: false })
-  for (const [url, statusCode] of [['/guarded', 200], ['/fresh', 200], ['/forbidden', 403], ['/verified', 200], ['/login', 302]] as const) {
+  for (const [url, statusCode] of [
+    ['/guarded', 200], ['/fresh', 200], ['/forbidden', 403], ['/verified', 200], ['/login', 302]
+  ] as const) {
     t.strictSame(await headersOf(storing, url, 'fresh'), [statusCode, undefined, 'Cookie'], url)
   }
   t.strictSame(await headersOf(storing, '/guarded', 'nobody', JSON_ONLY), [401, undefined, 'Cookie'])

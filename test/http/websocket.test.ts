@@ -35,10 +35,14 @@ async function chat (options: FastifyLoginOptions = {}) {
 }
 
 /** Over a real socket: what the other side says, or the status of its refusal; with the cookies that came. */
-async function talk (app: FastifyInstance, path: string, { cookies = {} as Cookies, headers = {} as Record<string, string> } = {}) {
+async function talk (
+  app: FastifyInstance, path: string, { cookies = {} as Cookies, headers = {} as Record<string, string> } = {}
+) {
   if (!app.server.listening) await app.listen({ port: 0, host: '127.0.0.1' })
   const { port } = app.server.address() as AddressInfo
-  const socket = new WebSocket(`ws://127.0.0.1:${port}${path}`, { headers: { cookie: cookieHeader(cookies), ...headers } })
+  const socket = new WebSocket(`ws://127.0.0.1:${port}${path}`, {
+    headers: { cookie: cookieHeader(cookies), ...headers }
+  })
   const messages: string[] = []
   socket.on('message', (data) => messages.push(String(data)))
   const upgraded = once(socket, 'upgrade').then(async ([response]) => {
@@ -50,7 +54,9 @@ async function talk (app: FastifyInstance, path: string, { cookies = {} as Cooki
     for await (const chunk of response) body += String(chunk)
     socket.terminate()
     const { code } = JSON.parse(body) as { code?: string }
-    return { status: response.statusCode, code, location: response.headers.location, setCookie: response.headers['set-cookie'] }
+    return {
+      status: response.statusCode, code, location: response.headers.location, setCookie: response.headers['set-cookie']
+    }
   })
   return Promise.race([upgraded, refused])
 }
@@ -62,13 +68,21 @@ t.test('a guarded socket opens for users and answers 401 to strangers, never a r
   t.teardown(() => app.close())
   const { session } = await app.login.cookiesFor({ id: 'ann' })
   for (const path of ['/chat', '/late', '/fresh', '/always', '/verified']) {
-    t.strictSame(await talk(app, path, { cookies: { session } }), { said: { user: 'ann', kind: 'fresh' }, setCookie: undefined }, path)
-    for (const headers of [{}, { accept: 'text/html', 'hx-request': 'true' }]) t.strictSame(await talk(app, path, { headers }), REFUSED, path)
+    t.strictSame(
+      await talk(app, path, { cookies: { session } }),
+      { said: { user: 'ann', kind: 'fresh' }, setCookie: undefined },
+      path
+    )
+    for (const headers of [{}, { accept: 'text/html', 'hx-request': 'true' }]) {
+      t.strictSame(await talk(app, path, { headers }), REFUSED, path)
+    }
   }
   t.strictSame(await talk(app, '/open'), { said: { user: null, kind: 'anonymous' }, setCookie: undefined })
   t.match(await talk(app, '/forbidden', { cookies: { session } }), { status: 403, code: 'FST_LOGIN_FORBIDDEN' })
   const { session: stale } = await app.login.cookiesFor({ id: 'ann' }, { fresh: false })
-  t.match(await talk(app, '/fresh', { cookies: { session: stale } }), { status: 401, code: 'FST_LOGIN_FRESH_REQUIRED', location: undefined })
+  t.match(await talk(app, '/fresh', { cookies: { session: stale } }), {
+    status: 401, code: 'FST_LOGIN_FRESH_REQUIRED', location: undefined
+  })
 })
 
 t.test('a guarded socket answers injectWS as it answers a browser', async (t) => {
@@ -89,7 +103,9 @@ t.test('a guarded socket answers injectWS as it answers a browser', async (t) =>
   for (const client of app.websocketServer.clients) client.terminate()
   t.strictSame(said, [{ user: 'bob', kind: 'fresh' }])
   await t.rejects(app.injectWS('/chat'), { message: 'Unexpected server response: 401' })
-  await t.rejects(app.injectWS('/chat', { headers: { cookie: 'session=garbage' } }), { message: 'Unexpected server response: 401' })
+  await t.rejects(app.injectWS('/chat', { headers: { cookie: 'session=garbage' } }), {
+    message: 'Unexpected server response: 401'
+  })
 })
 
 t.test('nothing is renewed on a socket, and what is due is renewed by the next request', async (t) => {
@@ -99,7 +115,11 @@ t.test('nothing is renewed on a socket, and what is due is renewed by the next r
   const cookies = await app.login.cookiesFor({ id: 'ann' })
   clock.advance(600)
   t.strictSame(await talk(app, '/chat', { cookies }), { said: { user: 'ann', kind: 'fresh' }, setCookie: undefined })
-  t.strictSame(await talk(app, '/forbidden', { cookies }), { ...REFUSED, status: 403, code: 'FST_LOGIN_FORBIDDEN' }, 'also when it is refused')
+  t.strictSame(
+    await talk(app, '/forbidden', { cookies }),
+    { ...REFUSED, status: 403, code: 'FST_LOGIN_FORBIDDEN' },
+    'also when it is refused'
+  )
   t.strictSame(setCookies(await app.inject({ url: '/page', cookies })), ['session'])
 })
 
@@ -112,11 +132,25 @@ t.test('a remember cookie is its user for that one connection, and stays as it i
   const { _remember } = await app.login.cookiesFor({ id: 'ann' }, { remember: 7 })
   clock.advance(86_400)
   for (const path of ['/chat', '/verified', '/open']) {
-    t.strictSame(await talk(app, path, { cookies: { _remember } }), { said: { user: 'ann', kind: 'stale' }, setCookie: undefined }, path)
+    t.strictSame(
+      await talk(app, path, { cookies: { _remember } }),
+      { said: { user: 'ann', kind: 'stale' }, setCookie: undefined },
+      path
+    )
   }
-  t.strictSame(told, [[{ id: 'ann', name: 'Ann' }, 'ann'], [{ id: 'ann', name: 'Ann' }, 'ann'], [{ id: 'ann', name: 'Ann' }, 'ann']])
-  t.strictSame(await talk(app, '/fresh', { cookies: { _remember } }), { ...REFUSED, code: 'FST_LOGIN_FRESH_REQUIRED' }, 'also when the socket is refused')
-  t.strictSame(setCookies(await app.inject({ url: '/page', cookies: { _remember: _remember! } })), ['_remember', 'session'], 'a page restores')
+  t.strictSame(told, [
+    [{ id: 'ann', name: 'Ann' }, 'ann'], [{ id: 'ann', name: 'Ann' }, 'ann'], [{ id: 'ann', name: 'Ann' }, 'ann']
+  ])
+  t.strictSame(
+    await talk(app, '/fresh', { cookies: { _remember } }),
+    { ...REFUSED, code: 'FST_LOGIN_FRESH_REQUIRED' },
+    'also when the socket is refused'
+  )
+  t.strictSame(
+    setCookies(await app.inject({ url: '/page', cookies: { _remember: _remember! } })),
+    ['_remember', 'session'],
+    'a page restores'
+  )
 })
 
 t.test('a page of another site cannot open a socket with our cookies', async (t) => {
@@ -143,11 +177,17 @@ t.test('a page of another site cannot open a socket with our cookies', async (t)
   ]
   for (const [origin, passes] of origins) {
     for (const path of ['/chat', '/late', '/fresh', '/verified']) {
-      const expected = passes ? { said: { user: 'ann' } } : { status: 403, code: 'FST_LOGIN_CROSS_ORIGIN', setCookie: undefined }
+      const expected = passes
+        ? { said: { user: 'ann' } }
+        : { status: 403, code: 'FST_LOGIN_CROSS_ORIGIN', setCookie: undefined }
       t.match(await talk(app, path, { cookies: { session }, headers: { origin } }), expected, `${origin} at ${path}`)
     }
   }
-  t.match(await talk(app, '/chat', { headers: { origin: 'https://evil.example' } }), { status: 403 }, 'strangers neither')
+  t.match(
+    await talk(app, '/chat', { headers: { origin: 'https://evil.example' } }),
+    { status: 403 },
+    'strangers neither'
+  )
   t.match(await talk(app, '/chat', { cookies: { session } }), { said: { user: 'ann' } }, 'a program sends no Origin')
 })
 
@@ -155,7 +195,9 @@ t.test('an ordinary request may come from anywhere, and a public socket too', as
   const { app } = await chat()
   t.teardown(() => app.close())
   app.post('/page', { preHandler: app.login.guard() }, async () => 'page')
-  app.get('/public', { websocket: true, onRequest: app.login.guard(), config: { login: { public: true } } }, (socket) => {
+  app.get('/public', {
+    websocket: true, onRequest: app.login.guard(), config: { login: { public: true } }
+  }, (socket) => {
     socket.send('"hello"')
     socket.close()
   })
@@ -170,7 +212,9 @@ t.test('behind a proxy the origin is that of the outside', async (t) => {
   app.get('/', { preHandler: app.login.guard() }, async () => 'passed')
   const cookies = await app.login.cookiesFor({ id: 'ann' })
   const from = async (origin: string) => {
-    const headers = { upgrade: 'websocket', host: 'inside:3000', 'x-forwarded-host': 'own.example', 'x-forwarded-proto': 'https', origin }
+    const headers = {
+      upgrade: 'websocket', host: 'inside:3000', 'x-forwarded-host': 'own.example', 'x-forwarded-proto': 'https', origin
+    }
     return (await app.inject({ url: '/', cookies, headers })).statusCode
   }
   t.strictSame([await from('https://own.example'), await from('http://inside:3000')], [200, 403])
@@ -192,7 +236,9 @@ t.test('after reply.hijack() or a raw end nothing is renewed or set, and the use
     reply.hijack()
     reply.raw.end(JSON.stringify(request.currentUser))
   })
-  app.get('/raw', { preHandler: app.login.guard() }, (request, reply) => { reply.raw.end(JSON.stringify(request.currentUser)) })
+  app.get('/raw', { preHandler: app.login.guard() }, (request, reply) => {
+    reply.raw.end(JSON.stringify(request.currentUser))
+  })
   app.get('/hijacked-first', async (request, reply) => {
     reply.hijack()
     reply.raw.end(JSON.stringify(await request.getCurrentUser()))
@@ -202,7 +248,11 @@ t.test('after reply.hijack() or a raw end nothing is renewed or set, and the use
   for (const url of ['/hijacked', '/raw', '/hijacked-first']) {
     for (const cookies of [{ session: session! }, { _remember: _remember! }]) {
       const response = await app.inject({ url, cookies })
-      t.strictSame([response.json(), setCookies(response), response.headers['cache-control']], [{ id: 'ann', name: 'Ann' }, [], undefined], url)
+      t.strictSame(
+        [response.json(), setCookies(response), response.headers['cache-control']],
+        [{ id: 'ann', name: 'Ann' }, [], undefined],
+        url
+      )
     }
   }
 })
@@ -229,14 +279,21 @@ t.test('signing in, out or again after the headers are gone is an error, and cha
     const { way, call } = request.params as { way: number, call: number }
     ways[way]![1](reply)
     const error = await calls[call]![1](reply).then(() => null, (error: { code: string, message: string }) => error)
-    outcomes.push([error?.code, error?.message.startsWith(`${calls[call]![0]} came after`), request.currentUser, request.loginState.kind])
+    outcomes.push([
+      error?.code, error?.message.startsWith(`${calls[call]![0]} came after`), request.currentUser,
+      request.loginState.kind
+    ])
     if (!reply.raw.writableEnded) reply.raw.end('[]')
   })
   const cookies = await app.login.cookiesFor({ id: 'ann' })
   for (const [way, [wayName]] of ways.entries()) {
     for (const [call, [callName]] of calls.entries()) {
       const response = await app.inject({ url: `/${way}/${call}`, cookies })
-      t.strictSame(outcomes.pop(), ['FST_LOGIN_HEADERS_SENT', true, { id: 'ann', name: 'Ann' }, 'fresh'], `${callName}, ${wayName}`)
+      t.strictSame(
+        outcomes.pop(),
+        ['FST_LOGIN_HEADERS_SENT', true, { id: 'ann', name: 'Ann' }, 'fresh'],
+        `${callName}, ${wayName}`
+      )
       t.strictSame(setCookies(response), [])
     }
   }

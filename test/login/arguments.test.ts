@@ -6,7 +6,10 @@ import { listen } from '../support/events.js'
 import { site } from '../support/site.js'
 
 /** Each call is made in a browser where Ann is signed in and remembered; it must fail and leave everything as it is. */
-async function refuses (t: Test, code: string, statusCode: number, calls: Record<string, (reply: FastifyReply) => Promise<unknown>>, options = {}) {
+async function refuses (
+  t: Test, code: string, statusCode: number, calls: Record<string, (reply: FastifyReply) => Promise<unknown>>,
+  options = {}
+) {
   const { app, user, clock, visitor } = await site(options)
   const ann = visitor()
   await ann.signIn(user('ann'), { remember: 7 })
@@ -37,20 +40,28 @@ t.test('remember takes true, false and 1 to 400 whole days', async (t) => {
 
 t.test('a user needs an id that is a finite number or a string that is not empty', async (t) => {
   const users = [
-    {}, { id: '' }, { id: NaN }, { id: Infinity }, { id: {} }, { id: ['bob'] }, { id: 7n }, { id: null }, { id: true }, { ID: 7 }, [],
+    {}, { id: '' }, { id: NaN }, { id: Infinity }, { id: {} }, { id: ['bob'] }, { id: 7n }, { id: null }, { id: true },
+    { ID: 7 }, [],
     null, undefined, 'bob', 7
   ]
-  const calls = users.map((user, index) => [`user ${index}`, (reply: FastifyReply) => reply.loginUser(user as LoginUser, { redirectUrl: false })])
+  const calls = users.map((user, index) => [
+    `user ${index}`, (reply: FastifyReply) => reply.loginUser(user as LoginUser, { redirectUrl: false })
+  ])
   await refuses(t, 'FST_LOGIN_USER_WITHOUT_ID', 500, Object.fromEntries(calls))
-  await refuses(t, 'FST_LOGIN_USER_WITHOUT_ID', 500, { confirmLogin: (reply) => reply.confirmLogin({ name: 'nobody' } as LoginUser) })
+  await refuses(t, 'FST_LOGIN_USER_WITHOUT_ID', 500, {
+    confirmLogin: (reply) => reply.confirmLogin({ name: 'nobody' } as LoginUser)
+  })
 })
 
 t.test('misspelt options and wrong values are refused by name', async (t) => {
   const wrong = [
-    { rememberMe: true }, { remeber: true }, { redirectURL: '/x' }, { redirectUrl: '' }, { redirectUrl: true }, { redirectUrl: null },
+    { rememberMe: true }, { remeber: true }, { redirectURL: '/x' }, { redirectUrl: '' }, { redirectUrl: true },
+    { redirectUrl: null },
     { fresh: 'yes' }, { force: 1 }, { redirectStatus: 200 }, { redirectStatus: '302' }
   ]
-  const calls = wrong.map((options) => [JSON.stringify(options), (reply: FastifyReply) => reply.loginUser(bob, options as object)])
+  const calls = wrong.map((options) => [
+    JSON.stringify(options), (reply: FastifyReply) => reply.loginUser(bob, options as object)
+  ])
   await refuses(t, 'FST_LOGIN_INVALID_OPTIONS', 500, {
     ...Object.fromEntries(calls),
     'logout from everything': (reply) => reply.logoutUser({ scope: 'all' as 'this' }),
@@ -71,8 +82,11 @@ t.test('an inactive user is refused, and so is one of whom it cannot be told', a
     login: (reply) => reply.loginUser({ ...bob, isActive: false } as LoginUser, { remember: true }),
     confirm: (reply) => reply.confirmLogin({ id: 'ann', isActive: false } as LoginUser)
   })
-  await refuses(t, 'FST_LOGIN_INVALID_USER', 500, Object.fromEntries([0, 1, null, 'false', 'yes', {}].map((isActive) => [
-    `isActive: ${JSON.stringify(isActive)}`, (reply: FastifyReply) => reply.loginUser({ ...bob, isActive } as LoginUser, { force: true })
+  await refuses(t, 'FST_LOGIN_INVALID_USER', 500, Object.fromEntries([
+    0, 1, null, 'false', 'yes', {}
+  ].map((isActive) => [
+    `isActive: ${JSON.stringify(isActive)}`,
+    (reply: FastifyReply) => reply.loginUser({ ...bob, isActive } as LoginUser, { force: true })
   ])))
 })
 
@@ -84,7 +98,8 @@ t.test('a login that does not fit into its cookie is refused', async (t) => {
 
 t.test('a userStamp or fingerprint that fails stops the login', async (t) => {
   const login = { login: (reply: FastifyReply) => reply.loginUser(bob, { remember: true }) }
-  const userStamp = (user: LoginUser) => (user as { id: string }).id === 'ann' ? 'stamp' : undefined as unknown as string
+  const userStamp = (user: LoginUser) =>
+    (user as { id: string }).id === 'ann' ? 'stamp' : undefined as unknown as string
   await refuses(t, 'FST_LOGIN_INVALID_OPTIONS', 500, login, { userStamp })
 })
 

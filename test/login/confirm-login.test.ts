@@ -22,7 +22,15 @@ t.test('confirming makes a login fresh again: same sid, same session, new time',
   })
   t.strictSame(setCookies(response), ['session'])
   t.strictSame(claimsOf(ann.cookie('session')), {
-    ck: 'session', uid: 'ann', sid, auth_time: now + 1000, fresh: true, iat: now + 1000, exp: now + 1000 + DAY, born: now, data: { cart: ['pear'] }
+    ck: 'session',
+    uid: 'ann',
+    sid,
+    auth_time: now + 1000,
+    fresh: true,
+    iat: now + 1000,
+    exp: now + 1000 + DAY,
+    born: now,
+    data: { cart: ['pear'] }
   })
 })
 
@@ -59,7 +67,9 @@ t.test('a login can be restored and confirmed in one request', async (t) => {
 
 t.test('confirming without a login throws 401 and leaves nothing behind', async (t) => {
   const machine = { id: 'machine' }
-  const { app, user, byId, visitor } = await site({ requestLoader: (request) => 'x-key' in request.headers ? machine : null })
+  const { app, user, byId, visitor } = await site({
+    requestLoader: (request) => 'x-key' in request.headers ? machine : null
+  })
   const gone = visitor()
   await gone.signIn(user('ann'))
   byId.delete('ann')

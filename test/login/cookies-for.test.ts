@@ -59,7 +59,9 @@ t.test('minted cookies carry the authTime, data and remember asked for', async (
     await wear({ authTime: now - age })
     t.equal((await browser.get('/recent')).statusCode, statusCode, `${age} s ago`)
   }
-  await wear({ data: { cart: ['pear'], exp: 0, ['__proto__']: 'just a key' }, remember: 5, authTime: now - 999, fresh: false })
+  await wear({
+    data: { cart: ['pear'], exp: 0, ['__proto__']: 'just a key' }, remember: 5, authTime: now - 999, fresh: false
+  })
   const values = [['cart', ['pear']], ['exp', 0], ['__proto__', 'just a key']]
   await browser.can((request) => t.strictSame(Object.entries({ ...request.session.data() }), values))
   t.match(await browser.who(), { user: 'ann', kind: 'stale', authTime: now - 999, remembered: true })

@@ -6,7 +6,11 @@ import { people } from '../support/users.js'
 t.test('a user signs in, sees the guarded page, and signs out', async (t) => {
   const { byId, userLoader } = people()
   const app = await build({ userLoader })
-  app.get('/dashboard', { preHandler: app.login.guard() }, async (request) => request.requireUser<{ name: string }>().name)
+  app.get(
+    '/dashboard',
+    { preHandler: app.login.guard() },
+    async (request) => request.requireUser<{ name: string }>().name
+  )
   app.post('/login', async (_request, reply) => reply.loginUser(byId.get('ann')!))
   app.post('/logout', async (_request, reply) => {
     await reply.logoutUser()

@@ -94,7 +94,9 @@ t.test('fresh: false signs in for everything but what needs a fresh login', asyn
 })
 
 t.test('a login redirects to the first target that was given, with the status asked for', async (t) => {
-  const { app, user, visitor } = await site({ nextParam: 'back', nextIn: 'session', allowedOrigins: ['https://shop.example'] })
+  const { app, user, visitor } = await site({
+    nextParam: 'back', nextIn: 'session', allowedOrigins: ['https://shop.example']
+  })
   app.post('/from', async (request, reply) => reply.loginUser(user('ann'), request.body as object))
   const cases: [string, object, string, number][] = [
     ['/from', {}, '/', 302],
@@ -117,7 +119,11 @@ t.test('a login redirects to the first target that was given, with the status as
 
   const waiting = visitor()
   await waiting.get('/members?page=2')
-  t.match(await waiting.post('/from', { redirectUrl: '/home' }), { headers: { location: '/members?page=2' } }, 'kept in the session')
+  t.match(
+    await waiting.post('/from', { redirectUrl: '/home' }),
+    { headers: { location: '/members?page=2' } },
+    'kept in the session'
+  )
   t.match(await waiting.post('/from', { redirectUrl: '/home' }), { headers: { location: '/home' } }, 'used once')
   await waiting.signOut()
   await waiting.get('/members?page=2')
@@ -199,7 +205,9 @@ t.test('a login or logout made while the user is still being loaded stands', asy
     for (const answer of ['ann', null]) {
       let release = () => {}
       const waiting = new Promise<void>((resolve) => { release = resolve })
-      const { user, visitor } = await site({ sessionProtection, userLoader: (id) => waiting.then(() => id === answer ? { id } : null) })
+      const { user, visitor } = await site({
+        sessionProtection, userLoader: (id) => waiting.then(() => id === answer ? { id } : null)
+      })
       const ann = visitor()
       await ann.signIn(user('ann'), { remember: true })
       if (kind === 'remember cookie') ann.close()
@@ -211,7 +219,11 @@ t.test('a login or logout made while the user is still being loaded stands', asy
         t.equal(await loading, user('bob'))
       }, elsewhere)
       t.equal(signedIn.statusCode, 200)
-      t.strictSame([claimsOf(ann.cookie('session')).uid, claimsOf(ann.cookie('_remember')).uid], ['bob', 'bob'], `${kind}, ${answer}`)
+      t.strictSame(
+        [claimsOf(ann.cookie('session')).uid, claimsOf(ann.cookie('_remember')).uid],
+        ['bob', 'bob'],
+        `${kind}, ${answer}`
+      )
 
       const bob = visitor()
       for (const [name, cookie] of cookies) bob.jar.set(name, cookie)

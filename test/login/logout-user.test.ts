@@ -38,7 +38,8 @@ t.test('logout clears both cookies whatever came with the request', async (t) =>
   const session = ann.cookie('session')!
   const remember = ann.cookie('_remember')!
   const jars = [
-    {}, { session }, { _remember: remember }, { session, _remember: remember }, { session: 'garbage', _remember: 'garbage' },
+    {}, { session }, { _remember: remember }, { session, _remember: remember },
+    { session: 'garbage', _remember: 'garbage' },
     { session: remember, _remember: session }, { session: '', _remember: '' }
   ]
   for (const cookies of jars) {
@@ -53,7 +54,10 @@ t.test('a page of another site, whose requests carry no Lax cookies, signs nobod
   const { user, visitor } = await site()
   const ann = visitor()
   await ann.signIn(user('ann'), { remember: 3 })
-  const fromElsewhere = await visitor().does((_request, reply) => reply.logoutUser(), { 'sec-fetch-site': 'cross-site' })
+  const fromElsewhere = await visitor().does(
+    (_request, reply) => reply.logoutUser(),
+    { 'sec-fetch-site': 'cross-site' }
+  )
   t.strictSame(setCookies(fromElsewhere), [])
   const carried = await ann.does((_request, reply) => reply.logoutUser(), { 'sec-fetch-site': 'cross-site' })
   t.strictSame(setCookies(carried), BOTH_CLEARED, 'with sameSite none they come, and go')
@@ -73,12 +77,22 @@ t.test('logout clears the cookies with the attributes they were set with', async
   const ann = visitor()
   const set = await ann.signIn(user('ann'), { remember: true })
   t.strictSame(attributes(set), {
-    session: { domain: 'example.org', path: '/app', secure: true, httpOnly: true, sameSite: 'Strict', partitioned: true, priority: 'High' },
+    session: {
+      domain: 'example.org',
+      path: '/app',
+      secure: true,
+      httpOnly: true,
+      sameSite: 'Strict',
+      partitioned: true,
+      priority: 'High'
+    },
     _remember: { domain: 'example.org', path: '/', secure: true, sameSite: 'None', partitioned: true, priority: 'High' }
   })
   const cleared = await ann.signOut()
   t.strictSame(attributes(cleared), attributes(set))
-  for (const { name, value, maxAge, expires } of cleared.cookies) t.strictSame([value, maxAge, expires], ['', 0, new Date(0)], name)
+  for (const { name, value, maxAge, expires } of cleared.cookies) {
+    t.strictSame([value, maxAge, expires], ['', 0, new Date(0)], name)
+  }
 })
 
 t.test('logout drops what the session held but for keepOnLogout, which belongs to a new session', async (t) => {
@@ -89,7 +103,9 @@ t.test('logout drops what the session held but for keepOnLogout, which belongs t
   clock.advance(50)
   t.strictSame(setCookies(await ann.signOut()), ['-_remember', 'session'])
   const now = START / 1000 + 50
-  t.strictSame(claimsOf(ann.cookie('session')), { ck: 'session', iat: now, exp: now + DAY, born: now, data: { theme: 'dark' } })
+  t.strictSame(claimsOf(ann.cookie('session')), {
+    ck: 'session', iat: now, exp: now + DAY, born: now, data: { theme: 'dark' }
+  })
   t.match(await ann.who(), { user: null, kind: 'anonymous' })
 })
 

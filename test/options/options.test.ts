@@ -2,7 +2,9 @@ import type { FastifyBaseLogger, FastifyInstance } from 'fastify'
 import Fastify from 'fastify'
 import t from 'tap'
 import fastifyLogin, { jwtSession } from '../../src/index.js'
-import type { CookieAttributes, FastifyLoginOptions, JwtSessionOptions, LoginSessionOptions, RememberOptions } from '../../src/index.js'
+import type {
+  CookieAttributes, FastifyLoginOptions, JwtSessionOptions, LoginSessionOptions, RememberOptions
+} from '../../src/index.js'
 import { SECRET_COMMAND } from '../../src/errors.js'
 import { loginSettings, jwtSessionSettings } from '../../src/options/settings.js'
 import { createTokens } from '../../src/tokens/tokens.js'
@@ -17,7 +19,9 @@ const PLUGINS = { jwtSession: { secret: SECRET }, fastifyLogin: { secret: SECRET
 type Plugin = keyof typeof PLUGINS
 
 /** Registers a plugin with options the compiler would not let pass; what went wrong, if anything. */
-async function register (plugin: Plugin, options: object, app: FastifyInstance = Fastify()): Promise<{ code?: string, message: string } | null> {
+async function register (
+  plugin: Plugin, options: object, app: FastifyInstance = Fastify()
+): Promise<{ code?: string, message: string } | null> {
   try {
     const chosen = (plugin === 'jwtSession' ? jwtSession : fastifyLogin) as typeof jwtSession
     await app.register(chosen, { ...PLUGINS[plugin], ...options } as JwtSessionOptions)
@@ -46,7 +50,10 @@ const positive = [0, -1, 1.5, '60', NaN, Infinity, null]
 const natural = [-1, 1.5, '60', NaN, null]
 const secret = [5, '', [], [''], [SECRET, 5], {}, true, null]
 const cookieName = ['', 'a b', 'a;b', 'a=b', 'café', 5, null]
-const page = ['login', '', '//evil.example', '/\\evil.example', '/log\nin', 'ftp://shop.example', 'javascript:alert(1)', 'https://', 5, ['/login']]
+const page = [
+  'login', '', '//evil.example', '/\\evil.example', '/log\nin', 'ftp://shop.example', 'javascript:alert(1)', 'https://',
+  5, ['/login']
+]
 const origin = ['shop.example', '/shop', 'ftp://shop.example', 'https://', 5]
 
 /** Values each option must not have; one entry for every option, or this does not compile. */
@@ -168,20 +175,41 @@ for (const { plugin, under, table } of TABLES) {
   }
 }
 
-const secretRule = `secret must be a string or Buffer of at least 32 bytes, or a list of these. Make one with: ${SECRET_COMMAND}`
+const secretRule =
+  `secret must be a string or Buffer of at least 32 bytes, or a list of these. Make one with: ${SECRET_COMMAND}`
 
 t.test('the message about a wrong option says what is expected, what arrived, and the nearest mode', async (t) => {
   const table: [Plugin, object, string][] = [
-    ['fastifyLogin', { sessionProtection: 'Strong' }, 'sessionProtection must be one of false, "basic", "strong", got "Strong", did you mean "strong"?'],
+    [
+      'fastifyLogin', { sessionProtection: 'Strong' },
+      'sessionProtection must be one of false, "basic", "strong", got "Strong", did you mean "strong"?'
+    ],
     ['fastifyLogin', { nextIn: 'cookie' }, 'nextIn must be one of "query", "session", got "cookie"'],
-    ['fastifyLogin', { remember: { days: 401 } }, 'remember.days must be a whole number of days from 1 to 400, got 401'],
-    ['fastifyLogin', { cookie: { sameSite: 'Lax' } }, 'cookie.sameSite must be one of "strict", "lax", "none", got "Lax", did you mean "lax"?'],
-    ['fastifyLogin', { allowedOrigins: ['https://a.example', 'b.example'] }, 'allowedOrigins.1 must be an absolute http(s) URL, got "b.example"'],
-    ['fastifyLogin', { store: null }, 'store must be a store with the methods create, find, touch, rotate, delete, list, deleteAll, got null'],
+    [
+      'fastifyLogin', { remember: { days: 401 } }, 'remember.days must be a whole number of days from 1 to 400, got 401'
+    ],
+    [
+      'fastifyLogin', { cookie: { sameSite: 'Lax' } },
+      'cookie.sameSite must be one of "strict", "lax", "none", got "Lax", did you mean "lax"?'
+    ],
+    [
+      'fastifyLogin', { allowedOrigins: ['https://a.example', 'b.example'] },
+      'allowedOrigins.1 must be an absolute http(s) URL, got "b.example"'
+    ],
+    [
+      'fastifyLogin', { store: null },
+      'store must be a store with the methods create, find, touch, rotate, delete, list, deleteAll, got null'
+    ],
     ['fastifyLogin', { loginUrl: 'x'.repeat(100) },
       `loginUrl must be a path that begins with a single /, an absolute http(s) URL, or null, got "${'x'.repeat(60)}"`],
-    ['fastifyLogin', { session: 'externl' }, 'session must be an object with session options, or "external", got "externl"'],
-    ['fastifyLogin', { remember: { colour: 'red' } }, 'remember.colour is not an option; known: cookieName, cookie, days, renew, maxDays'],
+    [
+      'fastifyLogin', { session: 'externl' },
+      'session must be an object with session options, or "external", got "externl"'
+    ],
+    [
+      'fastifyLogin', { remember: { colour: 'red' } },
+      'remember.colour is not an option; known: cookieName, cookie, days, renew, maxDays'
+    ],
     ['jwtSession', { secret: [SECRET, 5] }, `${secretRule}, got a list of 2`],
     ['jwtSession', { secret: { key: SECRET } }, `${secretRule}, got object`],
     ['jwtSession', { idleSeconds: '60' }, 'idleSeconds must be a whole number of at least 1, got "60"'],
@@ -190,7 +218,9 @@ t.test('the message about a wrong option says what is expected, what arrived, an
     ['jwtSession', { clock: 5 }, 'clock must be a function, got 5'],
     ['jwtSession', { cookieName: 'a b' }, 'cookieName must be a cookie name (RFC 6265, section 4.1.1), got "a b"']
   ]
-  for (const [plugin, options, problem] of table) t.equal((await register(plugin, options))?.message, `fastify-login cannot start: ${problem}`)
+  for (const [plugin, options, problem] of table) {
+    t.equal((await register(plugin, options))?.message, `fastify-login cannot start: ${problem}`)
+  }
 })
 
 t.test('one error names every problem', async (t) => {
@@ -204,8 +234,11 @@ t.test('one error names every problem', async (t) => {
     remember: { days: 0 }
   })
   t.equal(error?.code, 'FST_LOGIN_INVALID_OPTIONS')
-  for (const problem of ['secret is missing', 'userLoader is missing', 'did you mean loginUrl?', 'nextIn must be', 'maxLogins needs a store',
-    'cookie.sameSite must be', 'did you mean secure?', 'remember.days must be']) {
+  const problems = [
+    'secret is missing', 'userLoader is missing', 'did you mean loginUrl?', 'nextIn must be', 'maxLogins needs a store',
+    'cookie.sameSite must be', 'did you mean secure?', 'remember.days must be'
+  ]
+  for (const problem of problems) {
     t.ok(error?.message.includes(problem), problem)
   }
   t.equal(error?.message.split('; ').length, 8)
@@ -215,8 +248,13 @@ t.test('an option of another plugin gets one warning with its name, never its va
   for (const plugin of ['jwtSession', 'fastifyLogin'] as const) {
     const log = captureLog()
     const app = Fastify({ logger: log.logger })
-    t.equal(await register(plugin, { database: 'postgres://ann:password@db', verbose: true, ignorePattern: /x/ }, app), null)
-    t.match(log.entries('warn'), [{ msg: 'fastify-login ignores options it does not know', options: ['database', 'verbose', 'ignorePattern'] }])
+    t.equal(
+      await register(plugin, { database: 'postgres://ann:password@db', verbose: true, ignorePattern: /x/ }, app),
+      null
+    )
+    t.match(log.entries('warn'), [{
+      msg: 'fastify-login ignores options it does not know', options: ['database', 'verbose', 'ignorePattern']
+    }])
     t.equal(log.entries('warn').length, 1)
     t.notMatch(log.text(), 'password')
   }
@@ -225,7 +263,10 @@ t.test('an option of another plugin gets one warning with its name, never its va
 t.test('the options of register() itself get no warning', async (t) => {
   for (const plugin of ['jwtSession', 'fastifyLogin'] as const) {
     const log = captureLog()
-    t.equal(await register(plugin, { prefix: '/api', logLevel: 'info', logSerializers: {} }, Fastify({ logger: log.logger })), null)
+    t.equal(
+      await register(plugin, { prefix: '/api', logLevel: 'info', logSerializers: {} }, Fastify({ logger: log.logger })),
+      null
+    )
     t.same(log.entries('warn'), [])
   }
 })
@@ -248,37 +289,73 @@ t.test('every right value of an option is accepted', async (t) => {
     { loginUrl: null, refreshUrl: '/again?why=stale', publicOrigin: 'https://shop.example', allowedOrigins: [] },
     { loginUrl: 'https://sso.example/in?app=shop', allowedOrigins: ['http://a.example:8080', 'HTTPS://B.example'] },
     { nextIn: 'session', nextParam: 'return_to', loginMessage: 'Please sign in', refreshMessage: () => 'Again' },
-    { cookie: { domain: '.shop.example', path: '/', httpOnly: false, sameSite: 'none', secure: true, partitioned: true, priority: 'high' } },
+    {
+      cookie: {
+        domain: '.shop.example',
+        path: '/',
+        httpOnly: false,
+        sameSite: 'none',
+        secure: true,
+        partitioned: true,
+        priority: 'high'
+      }
+    },
     { session: { cookieName: '__Host-sid', cookie: { secure: true } } },
     { remember: { cookieName: '__Secure-stay', cookie: { secure: true }, days: 400, maxDays: 1 } },
-    { loadUser: 'eager', sessionProtection: 'basic', noStore: false, verifiedCacheSize: 0, storeCheckSeconds: 0, rememberGraceSeconds: 0 },
+    {
+      loadUser: 'eager',
+      sessionProtection: 'basic',
+      noStore: false,
+      verifiedCacheSize: 0,
+      storeCheckSeconds: 0,
+      rememberGraceSeconds: 0
+    },
     { sessionProtection: false, userLoader: undefined, requestLoader: () => null }
   ]
   for (const options of table) t.equal(await register('fastifyLogin', options), null)
 })
 
-const needsTrue = (cause: string, path: string, got = '"auto"') => `${cause} needs ${path}.secure to be true, got ${got}`
+const needsTrue = (cause: string, path: string, got = '"auto"') =>
+  `${cause} needs ${path}.secure to be true, got ${got}`
 const cookieRules: [string, Plugin, object, string][] = [
-  ['__Host- without secure', 'jwtSession', { cookieName: '__Host-sid' }, needsTrue('the cookie name __Host-sid', 'cookie')],
+  [
+    '__Host- without secure', 'jwtSession', { cookieName: '__Host-sid' },
+    needsTrue('the cookie name __Host-sid', 'cookie')
+  ],
   ['__Secure- without secure', 'jwtSession', { cookieName: '__secure-sid', cookie: { secure: false } },
     needsTrue('the cookie name __secure-sid', 'cookie', 'false')],
-  ['__Host- with a domain', 'jwtSession', { cookieName: '__Host-sid', cookie: { secure: true, domain: 'shop.example' } },
-    'the cookie name __Host-sid allows no cookie.domain'],
+  ['__Host- with a domain', 'jwtSession', {
+    cookieName: '__Host-sid', cookie: { secure: true, domain: 'shop.example' }
+  },
+  'the cookie name __Host-sid allows no cookie.domain'],
   ['__HOST- with a path', 'jwtSession', { cookieName: '__HOST-sid', cookie: { secure: true, path: '/shop' } },
     'the cookie name __HOST-sid needs cookie.path to be "/", got "/shop"'],
-  ['sameSite none without secure', 'jwtSession', { cookie: { sameSite: 'none' } }, needsTrue('cookie.sameSite "none"', 'cookie')],
-  ['partitioned without secure', 'jwtSession', { cookie: { partitioned: true } }, needsTrue('cookie.partitioned', 'cookie')],
-  ['session cookie', 'fastifyLogin', { session: { cookieName: '__Host-sid' } }, needsTrue('the cookie name __Host-sid', 'session.cookie')],
-  ['remember cookie', 'fastifyLogin', { remember: { cookieName: '__Host-stay', cookie: { secure: true, domain: 'shop.example' } } },
+  [
+    'sameSite none without secure', 'jwtSession', { cookie: { sameSite: 'none' } },
+    needsTrue('cookie.sameSite "none"', 'cookie')
+  ],
+  [
+    'partitioned without secure', 'jwtSession', { cookie: { partitioned: true } },
+    needsTrue('cookie.partitioned', 'cookie')
+  ],
+  [
+    'session cookie', 'fastifyLogin', { session: { cookieName: '__Host-sid' } },
+    needsTrue('the cookie name __Host-sid', 'session.cookie')
+  ],
+  ['remember cookie', 'fastifyLogin',
+    { remember: { cookieName: '__Host-stay', cookie: { secure: true, domain: 'shop.example' } } },
     'the cookie name __Host-stay allows no remember.cookie.domain'],
   ['attributes for both', 'fastifyLogin', { cookie: { sameSite: 'none' } },
-    `${needsTrue('session.cookie.sameSite "none"', 'session.cookie')}; ${needsTrue('remember.cookie.sameSite "none"', 'remember.cookie')}`],
+    `${needsTrue('session.cookie.sameSite "none"', 'session.cookie')}; ` +
+    needsTrue('remember.cookie.sameSite "none"', 'remember.cookie')],
   ['one name for both', 'fastifyLogin', { session: { cookieName: 'sid' }, remember: { cookieName: 'sid' } },
     'session.cookieName and remember.cookieName must differ']
 ]
 for (const [name, plugin, options, problem] of cookieRules) {
   t.test(`a cookie browsers would drop stops start-up: ${name}`, async (t) => {
-    t.match(await register(plugin, options), { code: 'FST_LOGIN_INVALID_OPTIONS', message: `fastify-login cannot start: ${problem}` })
+    t.match(await register(plugin, options), {
+      code: 'FST_LOGIN_INVALID_OPTIONS', message: `fastify-login cannot start: ${problem}`
+    })
   })
 }
 
@@ -300,7 +377,9 @@ t.test('options are never written to: frozen ones work', async (t) => {
   const app = Fastify()
   await app.register(fastifyLogin, deepFreeze(generous()))
   const { visit } = onePage(app)
-  await visit((_session, _request, reply) => reply.loginUser({ id: 'ann' } as object, { remember: true, redirectUrl: false }))
+  await visit((_session, _request, reply) => reply.loginUser({ id: 'ann' } as object, {
+    remember: true, redirectUrl: false
+  }))
   t.match((await visit((_session, request) => request.getCurrentUser())).json(), { id: 'ann' })
 
   const alone = Fastify()
@@ -323,11 +402,17 @@ t.test('options changed after registration change nothing', async (t) => {
 
   const { visit, browser } = onePage(app)
   await visit((session) => session.set('cart', ['pear']))
-  await visit((_session, _request, reply) => reply.loginUser({ id: 'ann' } as object, { remember: true, redirectUrl: false }))
+  await visit((_session, _request, reply) => reply.loginUser({ id: 'ann' } as object, {
+    remember: true, redirectUrl: false
+  }))
   t.match(browser.jar.get('sid'), { path: '/', sameSite: 'Strict' })
   t.match(browser.jar.get('stay'), { path: '/', maxAge: 3 * 86_400 })
-  t.match((await visit(async (session, request) => [await request.getCurrentUser(), session.data()])).json(), [{ id: 'ann' }, { cart: ['pear'] }])
-  t.ok(createTokens('session', { secrets: [Buffer.from(SECRET)], cookieName: 'sid', audience: undefined, cacheSize: 0, absoluteSeconds: Infinity })
+  t.match((await visit(async (session, request) => [await request.getCurrentUser(), session.data()])).json(), [
+    { id: 'ann' }, { cart: ['pear'] }
+  ])
+  t.ok(createTokens('session', {
+    secrets: [Buffer.from(SECRET)], cookieName: 'sid', audience: undefined, cacheSize: 0, absoluteSeconds: Infinity
+  })
     .read(browser.cookie('sid')!, Date.now()).kind === 'valid', 'signed with the secret as it was')
   t.equal(app.login.safeNext('https://evil.example/'), null)
   t.equal(app.login.safeNext('https://a.example/'), 'https://a.example/')
@@ -360,7 +445,10 @@ t.test('options are never written to, frozen or shared by two applications', asy
   const before = JSON.stringify(options)
   for (const users of [people(), people()]) {
     const app = await build({ userLoader: users.userLoader, ...options })
-    app.post('/in', async (_request, reply) => reply.loginUser(users.byId.get('ann')!, Object.freeze({ remember: true })))
+    app.post(
+      '/in',
+      async (_request, reply) => reply.loginUser(users.byId.get('ann')!, Object.freeze({ remember: true }))
+    )
     t.strictSame(setCookies(await app.inject({ method: 'POST', url: '/in' })), ['_remember', 'session'])
   }
   t.equal(JSON.stringify(options), before)

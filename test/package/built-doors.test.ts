@@ -78,7 +78,8 @@ import autoload from '@fastify/autoload'
 import { all } from './drive.cjs'
 const dir = (name) => new URL(name, import.meta.url).pathname
 await all({
-  'a file that is the plugin': (app, options) => app.register(autoload, { dir: dir('plugins-commonjs'), options: { ...options, database: 'shop' } }),
+  'a file that is the plugin': (app, options) =>
+    app.register(autoload, { dir: dir('plugins-commonjs'), options: { ...options, database: 'shop' } }),
   'a file that re-exports it': (app, options) => app.register(autoload, { dir: dir('plugins-esm'), options })
 })
 `
@@ -87,7 +88,8 @@ const SURFACE = `
 import { createRequire } from 'node:module'
 import * as namespace from 'fastify-login'
 const required = createRequire(import.meta.url)('fastify-login')
-console.log(JSON.stringify([Object.keys(namespace), Object.keys(required)].map((names) => names.filter((name) => name !== '__esModule').sort())))
+const namesOf = (door) => Object.keys(door).filter((name) => name !== '__esModule').sort()
+console.log(JSON.stringify([namesOf(namespace), namesOf(required)]))
 `
 
 /** A project that has the package installed. */
@@ -100,8 +102,12 @@ function consumer (t: Test): string {
     'doors.mjs': ESM,
     'autoload.mjs': AUTOLOAD,
     'surface.mjs': SURFACE,
-    'plugins-commonjs': { 'login.cjs': "module.exports = require('fastify-login')\nmodule.exports.autoConfig = { loginUrl: '/login' }\n" },
-    'plugins-esm': { 'login.mjs': "export { default } from 'fastify-login'\nexport const autoConfig = { loginUrl: '/login' }\n" }
+    'plugins-commonjs': {
+      'login.cjs': "module.exports = require('fastify-login')\nmodule.exports.autoConfig = { loginUrl: '/login' }\n"
+    },
+    'plugins-esm': {
+      'login.mjs': "export { default } from 'fastify-login'\nexport const autoConfig = { loginUrl: '/login' }\n"
+    }
   })
 }
 
@@ -126,5 +132,7 @@ for (const script of ['doors.cjs', 'doors.mjs', 'autoload.mjs']) {
 t.test('import and require find the same names', async (t) => {
   const [imported, required] = await run(t, 'surface.mjs') as [string[], string[]]
   t.same(imported, required)
-  for (const name of ['default', 'fastifyLogin', 'jwtSession', 'guard', 'guardFresh', 'guardAnonymous']) t.ok(imported.includes(name), name)
+  for (const name of ['default', 'fastifyLogin', 'jwtSession', 'guard', 'guardFresh', 'guardAnonymous']) {
+    t.ok(imported.includes(name), name)
+  }
 })

@@ -10,7 +10,8 @@ const readme = readFileSync('README.md', 'utf8')
 
 /** The texts of all code blocks in this language. */
 function blocks (language: string): string[] {
-  return [...readme.matchAll(/^```(\w+)\n([^]*?)^```$/gm)].filter(([, name]) => name === language).map(([, , text]) => text!)
+  return [...readme.matchAll(/^```(\w+)\n([^]*?)^```$/gm)].filter(([, name]) => name === language)
+    .map(([, , text]) => text!)
 }
 
 const [first = '', ...others] = blocks('ts')
@@ -36,19 +37,25 @@ declare global {
 
 /** Flask-Login 0.4 to 0.6: its exports, members of LoginManager and UserMixin, settings. Then microdot's session and login. */
 const PREDECESSORS = `
-  LoginManager AnonymousUserMixin UserMixin COOKIE_NAME COOKIE_DURATION COOKIE_SECURE COOKIE_HTTPONLY COOKIE_SAMESITE LOGIN_MESSAGE
-  LOGIN_MESSAGE_CATEGORY REFRESH_MESSAGE REFRESH_MESSAGE_CATEGORY ID_ATTRIBUTE AUTH_HEADER_NAME SESSION_KEYS EXEMPT_METHODS
-  USE_SESSION_FOR_NEXT user_logged_in user_logged_out user_loaded_from_cookie user_loaded_from_header user_loaded_from_request
-  user_login_confirmed user_unauthorized user_needs_refresh user_accessed session_protected current_user login_url login_fresh
+  LoginManager AnonymousUserMixin UserMixin COOKIE_NAME COOKIE_DURATION COOKIE_SECURE COOKIE_HTTPONLY COOKIE_SAMESITE
+  LOGIN_MESSAGE
+  LOGIN_MESSAGE_CATEGORY REFRESH_MESSAGE REFRESH_MESSAGE_CATEGORY ID_ATTRIBUTE AUTH_HEADER_NAME SESSION_KEYS
+  EXEMPT_METHODS
+  USE_SESSION_FOR_NEXT user_logged_in user_logged_out user_loaded_from_cookie user_loaded_from_header
+  user_loaded_from_request
+  user_login_confirmed user_unauthorized user_needs_refresh user_accessed session_protected current_user login_url
+  login_fresh
   login_remembered login_user logout_user confirm_login encode_cookie decode_cookie make_next_param login_required
   fresh_login_required set_login_view FlaskLoginClient
   init_app setup_app unauthorized unauthorized_handler unauthorized_callback needs_refresh needs_refresh_handler
-  needs_refresh_callback user_loader user_callback request_loader request_callback header_loader reload_user anonymous_user
+  needs_refresh_callback user_loader user_callback request_loader request_callback header_loader reload_user
+  anonymous_user
   login_view blueprint_login_views login_message login_message_category refresh_view needs_refresh_message
   needs_refresh_message_category session_protection localize_callback id_attribute
   is_active is_authenticated is_anonymous get_id
   REMEMBER_COOKIE_NAME REMEMBER_COOKIE_DOMAIN REMEMBER_COOKIE_PATH REMEMBER_COOKIE_DURATION REMEMBER_COOKIE_SECURE
-  REMEMBER_COOKIE_HTTPONLY REMEMBER_COOKIE_SAMESITE REMEMBER_COOKIE_REFRESH_EACH_REQUEST SESSION_PROTECTION LOGIN_DISABLED
+  REMEMBER_COOKIE_HTTPONLY REMEMBER_COOKIE_SAMESITE REMEMBER_COOKIE_REFRESH_EACH_REQUEST SESSION_PROTECTION
+  LOGIN_DISABLED
   Session initialize secret_key cookie_options with_session SessionDict save delete update get encode decode Login fresh
   __call__ get_current_user redirect_url
 `.trim().split(/\s+/)
@@ -87,10 +94,19 @@ t.test('the first example runs as it is, and answers as the README shows', async
 })
 
 t.test('every other example of the README type-checks', async (t) => {
-  const files = Object.fromEntries([first, ...others].map((text, index) => [`example-${index}.ts`, `${text}\nexport {}\n`]))
+  const files = Object.fromEntries([first, ...others].map((text, index) => [
+    `example-${index}.ts`, `${text}\nexport {}\n`
+  ]))
   const dir = t.testdir({ ...files, 'given.d.ts': GIVEN })
-  const { options } = ts.parseJsonConfigFileContent(ts.readConfigFile('tsconfig.json', ts.sys.readFile).config, ts.sys, process.cwd())
-  const program = ts.createProgram([...Object.keys(files), 'given.d.ts'].map((name) => join(dir, name)), { ...options, noEmit: true })
+  const { options } = ts.parseJsonConfigFileContent(
+    ts.readConfigFile('tsconfig.json', ts.sys.readFile).config,
+    ts.sys,
+    process.cwd()
+  )
+  const program = ts.createProgram(
+    [...Object.keys(files), 'given.d.ts'].map((name) => join(dir, name)),
+    { ...options, noEmit: true }
+  )
   t.ok(others.length > 10)
   const problems = ts.getPreEmitDiagnostics(program).map(({ file, start = 0, messageText }) => {
     const line = file?.text.slice(start).split('\n')[0]
@@ -100,10 +116,15 @@ t.test('every other example of the README type-checks', async (t) => {
 })
 
 t.test('the examples in the folder type-check', async (t) => {
-  const config = ts.getParsedCommandLineOfConfigFile('examples/tsconfig.json', { noEmit: true }, { ...ts.sys, onUnRecoverableConfigFileDiagnostic: t.fail })!
+  const config = ts.getParsedCommandLineOfConfigFile('examples/tsconfig.json', { noEmit: true }, {
+    ...ts.sys, onUnRecoverableConfigFileDiagnostic: t.fail
+  })!
   t.ok(config.fileNames.length > 2)
   const program = ts.createProgram(config.fileNames, config.options)
-  t.strictSame(ts.getPreEmitDiagnostics(program).map(({ messageText }) => ts.flattenDiagnosticMessageText(messageText, '\n')), [])
+  t.strictSame(
+    ts.getPreEmitDiagnostics(program).map(({ messageText }) => ts.flattenDiagnosticMessageText(messageText, '\n')),
+    []
+  )
 })
 
 t.test('every error has a line in the README that says how to solve it', async (t) => {
@@ -121,13 +142,16 @@ t.test('every option and every public member has its place in the README', async
   const members = (name: string): string[] => {
     const found: string[] = []
     const visit = (node: ts.Node): void => {
-      if (ts.isInterfaceDeclaration(node) && node.name.text === name) for (const { name } of node.members) if (name !== undefined) found.push(name.getText())
+      if (ts.isInterfaceDeclaration(node) && node.name.text === name) {
+        for (const { name } of node.members) if (name !== undefined) found.push(name.getText())
+      }
       ts.forEachChild(node, visit)
     }
     visit(source)
     return found
   }
-  const tables = readme.split('\n').filter((line) => line.startsWith('| `')).map((line) => line.split(' | ')[0]!.slice(2))
+  const tables = readme.split('\n').filter((line) => line.startsWith('| `'))
+    .map((line) => line.split(' | ')[0]!.slice(2))
   const inTable = (option: string) => tables.some((cell) => new RegExp(`(^|[\`. ])${option}[\`(]`).test(cell))
 
   const expected = {
@@ -150,7 +174,8 @@ t.test('every option and every public member has its place in the README', async
     t.ok(names.length > 0, `${type} is among the public types`)
     t.strictSame(names.filter((name) => !has(name)), [], type)
   }
-  const events = readFileSync('src/events.ts', 'utf8').split('export interface LoginEvents {')[1]!.split('\n}')[0]!.matchAll(/^ {2}(\w+):/gm)
+  const events = readFileSync('src/events.ts', 'utf8')
+    .split('export interface LoginEvents {')[1]!.split('\n}')[0]!.matchAll(/^ {2}(\w+):/gm)
   for (const [, event] of events) t.ok(readme.includes(`\n| \`${event}\` |`), `event ${event}`)
 })
 
@@ -161,7 +186,9 @@ t.test('every public name of Flask-Login and microdot is told what it is here', 
 })
 
 t.test('the links of the README lead somewhere', async (t) => {
-  const anchors = [...readme.matchAll(/^#+ (.*)$/gm)].map(([, title]) => title!.toLowerCase().replace(/[^\w -]/g, '').replaceAll(' ', '-'))
+  const anchors = [...readme.matchAll(/^#+ (.*)$/gm)].map(
+    ([, title]) => title!.toLowerCase().replace(/[^\w -]/g, '').replaceAll(' ', '-')
+  )
   for (const [, anchor] of readme.matchAll(/\]\(#([^)]+)\)/g)) t.ok(anchors.includes(anchor!), `#${anchor}`)
   for (const [, file] of readme.matchAll(/\]\(((?!#|https?:)[^)]+)\)/g)) t.ok(ts.sys.fileExists(file!), file!)
 })
@@ -180,7 +207,9 @@ async function freePort (): Promise<number> {
   return port
 }
 
-/** What curl would print, as far as the README uses it: -d, -w, -b and -c. fetch() would not do: it says that it is no browser. */
+/**
+ * What curl would print, as far as the README uses it: -d, -w, -b and -c. fetch() would not do: it says that it is no browser.
+ */
 async function curl (command: string, jars: Map<string, string>): Promise<string> {
   const [program, ...words] = [...command.matchAll(/'([^']*)'|(\S+)/g)].map(([, quoted, plain]) => quoted ?? plain!)
   if (program !== 'curl') throw new Error(`not a curl command: ${command}`)
@@ -199,12 +228,17 @@ async function curl (command: string, jars: Map<string, string>): Promise<string
     ...form === undefined ? {} : { 'content-type': 'application/x-www-form-urlencoded' }
   }
   return new Promise((resolve, reject) => {
-    const sent = httpRequest(url, { method: form === undefined ? 'GET' : 'POST', headers, agent: false }, (response) => {
+    const sent = httpRequest(url, {
+      method: form === undefined ? 'GET' : 'POST', headers, agent: false
+    }, (response) => {
       let body = ''
       response.setEncoding('utf8').on('data', (text: string) => { body += text }).on('error', reject).on('end', () => {
-        if (given['-c'] !== undefined) jars.set(given['-c'][0]!, (response.headers['set-cookie'] ?? []).map((line) => line.split(';')[0]).join('; '))
+        if (given['-c'] !== undefined) {
+          jars.set(given['-c'][0]!, (response.headers['set-cookie'] ?? []).map((line) => line.split(';')[0]).join('; '))
+        }
         const { location } = response.headers
-        const written = (given['-w']?.[0] ?? '').replace('\\n', '\n').replace('%{http_code}', String(response.statusCode))
+        const written = (given['-w']?.[0] ?? '').replace('\\n', '\n')
+          .replace('%{http_code}', String(response.statusCode))
           .replace('%{redirect_url}', location === undefined ? '' : new URL(location, url).href)
         resolve(body + written)
       })

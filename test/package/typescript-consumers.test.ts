@@ -34,7 +34,10 @@ app.register(byDefault, { secret: 'x', remember: { days: '7' } })
 // @ts-expect-error -- there is no session without a secret
 app.register(jwtSession, { cookieName: 'sid' })
 
-app.get('/', { onRequest: guard({ allow: (user) => user.name !== '' }), preHandler: app.login.guardFresh({ maxAgeSeconds: 60 }) }, async (request) => {
+app.get('/', {
+  onRequest: guard({ allow: (user) => user.name !== '' }),
+  preHandler: app.login.guardFresh({ maxAgeSeconds: 60 })
+}, async (request) => {
   const name: string = request.requireUser().name
   const cart: LoginSessionData['cart'] | undefined = request.session.get('cart')
   request.session.set('cart', ['pear'])
@@ -43,7 +46,8 @@ app.get('/', { onRequest: guard({ allow: (user) => user.name !== '' }), preHandl
   const state: LoginState = request.loginState
   return [name, cart, state.kind]
 })
-app.post('/', { preHandler: guardFresh() }, async (_request, reply) => reply.loginUser({ id: 1, name: 'Ann' }, { remember: 7 }))
+app.post('/', { preHandler: guardFresh() }, async (_request, reply) =>
+  reply.loginUser({ id: 1, name: 'Ann' }, { remember: 7 }))
 // @ts-expect-error -- a user has a name
 app.put('/', async (_request, reply) => reply.loginUser({ id: 1 }))
 app.login.on('login', ({ user, sid }) => [user.name, sid])
@@ -66,14 +70,26 @@ for (const [mode, { options, files }] of Object.entries(modes)) {
       ...Object.fromEntries(files.map((file) => [file, PROGRAM])),
       'tsconfig.json': JSON.stringify({
         compilerOptions: {
-          ...options, skipLibCheck, target: 'es2022', strict: true, exactOptionalPropertyTypes: true, esModuleInterop: true, noEmit: true, types: ['node']
+          ...options,
+          skipLibCheck,
+          target: 'es2022',
+          strict: true,
+          exactOptionalPropertyTypes: true,
+          esModuleInterop: true,
+          noEmit: true,
+          types: ['node']
         },
         files
       })
     })
     const { NODE_OPTIONS, ...env } = process.env
     const said = await new Promise<string>((resolve) => {
-      execFile(process.execPath, [TSC, '-p', dir, '--pretty', 'false'], { cwd: dir, env }, (_error, stdout) => resolve(stdout))
+      execFile(
+        process.execPath,
+        [TSC, '-p', dir, '--pretty', 'false'],
+        { cwd: dir, env },
+        (_error, stdout) => resolve(stdout)
+      )
     })
     t.equal(said, '')
   })

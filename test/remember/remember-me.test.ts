@@ -15,7 +15,11 @@ t.test('a chosen number of days survives every renewal, and renewal ends at maxD
     clock.now = START + day * DAY * 1000
     ann.close()
     t.match(await ann.who(), { user: 'ann', remembered: true }, `day ${day}`)
-    t.match(claimsOf(ann.cookie('_remember')), { days: 7, born: now, iat: now + day * DAY, exp: now + end * DAY }, `day ${day}`)
+    t.match(
+      claimsOf(ann.cookie('_remember')),
+      { days: 7, born: now, iat: now + day * DAY, exp: now + end * DAY },
+      `day ${day}`
+    )
     t.equal(ann.jar.get('_remember')?.maxAge, (end - day) * DAY, `day ${day}`)
   }
   clock.now = START + 20 * DAY * 1000
@@ -59,7 +63,9 @@ t.test('the server enforces the end, whatever the browser keeps', async (t) => {
   const response = await ann.get('/members')
   t.match(response, { statusCode: 302, headers: { location: '/login?next=%2Fmembers' } })
   t.strictSame(setCookies(response), ['-_remember'])
-  t.match(heard, [{ event: 'invalidToken', payload: { cookie: '_remember', reason: 'expired' } }, { event: 'unauthorized' }])
+  t.match(heard, [
+    { event: 'invalidToken', payload: { cookie: '_remember', reason: 'expired' } }, { event: 'unauthorized' }
+  ])
   clock.advance(-1)
   ann.jar.set('_remember', kept)
   t.match(await ann.who(), { user: 'ann' })
@@ -75,7 +81,11 @@ t.test('who closes the browser comes back remembered but not fresh, and is fresh
     clock.advance(DAY)
     ann.close()
     t.match(await ann.get('/fresh'), { statusCode: 302, headers: { location: '/confirm?next=%2Ffresh' } }, `day ${day}`)
-    t.strictSame(await ann.who(), { user: 'ann', kind: 'stale', sid, userId: 'ann', authTime: now, remembered: true }, `day ${day}`)
+    t.strictSame(
+      await ann.who(),
+      { user: 'ann', kind: 'stale', sid, userId: 'ann', authTime: now, remembered: true },
+      `day ${day}`
+    )
     t.match(claimsOf(ann.cookie('session')), { fresh: false, auth_time: now, born: now + day * DAY }, `day ${day}`)
     t.match(claimsOf(ann.cookie('_remember')), { auth_time: now, sid }, `day ${day}`)
     t.equal((await ann.get('/members')).body, 'Ann', `day ${day}`)
@@ -185,8 +195,24 @@ t.test('the remember cookie is as hard to get at as the session\'s, and only it 
   app.post('/in', async (_request, reply) => reply.loginUser(user('ann'), { remember: 2 }))
   const { cookies } = await app.inject({ method: 'POST', url: '/in' })
   t.match(cookies, [
-    { name: '_remember', path: '/app', httpOnly: true, sameSite: 'Strict', maxAge: 2 * DAY, secure: undefined, domain: undefined },
-    { name: 'session', path: '/', httpOnly: true, sameSite: 'Strict', maxAge: undefined, expires: undefined, secure: undefined }
+    {
+      name: '_remember',
+      path: '/app',
+      httpOnly: true,
+      sameSite: 'Strict',
+      maxAge: 2 * DAY,
+      secure: undefined,
+      domain: undefined
+    },
+    {
+      name: 'session',
+      path: '/',
+      httpOnly: true,
+      sameSite: 'Strict',
+      maxAge: undefined,
+      expires: undefined,
+      secure: undefined
+    }
   ])
 })
 

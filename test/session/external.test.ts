@@ -22,7 +22,9 @@ const secureSession = require('@fastify/secure-session') as FastifyPluginCallbac
 const CARRIERS: Record<string, (app: FastifyInstance, path?: string) => Promise<void>> = {
   '@fastify/session': async (app, path = '/') => {
     await app.register(cookie)
-    await app.register(session, { secret: SECRET, cookieName: 'theirs', cookie: { secure: false, path }, saveUninitialized: false, rolling: false })
+    await app.register(session, {
+      secret: SECRET, cookieName: 'theirs', cookie: { secure: false, path }, saveUninitialized: false, rolling: false
+    })
   },
   '@fastify/secure-session': async (app, path = '/') => {
     await app.register(secureSession, { key: Buffer.alloc(32, 'k'), cookieName: 'theirs', cookie: { path } })
@@ -43,7 +45,7 @@ function overEach (name: string, test: (t: Test, carrier: string) => Promise<voi
   for (const carrier of Object.keys(CARRIERS)) t.test(`${name} (${carrier})`, (t) => test(t, carrier))
 }
 
-overEach('login, guards and logout on the session of another plugin need no session cookie of ours', async (t, carrier) => {
+overEach('login, guards and logout on another plugin\'s session need no session cookie of ours', async (t, carrier) => {
   const { ann, zoe, visitor } = await external(carrier)
   const browser = visitor()
   t.match(await browser.get('/members'), { statusCode: 302, headers: { location: '/login?next=%2Fmembers' } })
@@ -66,7 +68,10 @@ overEach('a login leaves nothing of the session before it, and a logout nothing 
   const { ann, visitor } = await external(carrier)
   const browser = visitor()
   const put = (values: object) => browser.can((request) => { Object.assign(request.session, values) })
-  const read = async () => (await browser.does((request) => ['draft', 'letters'].map((key) => Reflect.get(request.session, key) ?? null))).json()
+  const read = async () =>
+    (await browser.does(
+      (request) => ['draft', 'letters'].map((key) => Reflect.get(request.session, key) ?? null)
+    )).json()
   await put({ draft: 'of a stranger' })
   await browser.signIn(ann)
   t.strictSame(await read(), [null, null])
@@ -117,7 +122,9 @@ overEach('a bad remember cookie is cleared', async (t, carrier) => {
 
 overEach('stamp, protection and the loader end what they have to end', async (t, carrier) => {
   const userStamp = (user: LoginUser) => (user as TestUser).password ?? ''
-  const ways: Record<string, [FastifyLoginOptions, (all: { ann: TestUser, byId: Map<unknown, TestUser> }) => void, Record<string, string>]> = {
+  const ways: Record<string, [
+    FastifyLoginOptions, (all: { ann: TestUser, byId: Map<unknown, TestUser> }) => void, Record<string, string>
+  ]> = {
     stamp: [{ userStamp }, ({ ann }) => { ann.password = 'hash 2' }, {}],
     loader: [{}, ({ byId }) => { byId.delete('ann') }, {}],
     protection: [{ sessionProtection: 'strong' }, () => {}, { 'user-agent': 'Another machine' }]
@@ -222,7 +229,9 @@ t.test('with an external session start-up says what is missing, or in the way', 
   for (const register of Object.values(CARRIERS)) {
     const app = Fastify()
     await register(app)
-    await t.rejects(async () => app.register(fastifyLogin, options), { code: 'FST_LOGIN_INVALID_OPTIONS', message: /session: 'external'/ })
+    await t.rejects(async () => app.register(fastifyLogin, options), {
+      code: 'FST_LOGIN_INVALID_OPTIONS', message: /session: 'external'/
+    })
   }
 })
 
@@ -236,10 +245,16 @@ t.test('a second login in external sessions is refused: areas would share the on
     const app = Fastify()
     await register(app)
     const area = (name: string, secret: string) => app.register(async (child) => {
-      await child.register(fastifyLogin, { userLoader: people().userLoader, secret, session: 'external', remember: { cookieName: name } })
+      await child.register(fastifyLogin, {
+        userLoader: people().userLoader, secret, session: 'external', remember: { cookieName: name }
+      })
     })
     await area('shop', SECRET)
-    await t.rejects(Promise.resolve(area('admin', 'another secret of more than 32 bytes')), { code: 'FST_LOGIN_INVALID_OPTIONS', message: /one login/ }, carrier)
+    await t.rejects(
+      Promise.resolve(area('admin', 'another secret of more than 32 bytes')),
+      { code: 'FST_LOGIN_INVALID_OPTIONS', message: /one login/ },
+      carrier
+    )
   }
 })
 

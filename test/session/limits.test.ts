@@ -75,7 +75,9 @@ t.test('renewal comes when more than half of idleSeconds is used up, not before'
   t.same(await look(), { cart: 1, cookies: [] })
   clock.advance(1)
   t.same(await look(), { cart: 1, cookies: ['session'] })
-  t.match(claimsOf(token()), { iat: clock.seconds, exp: clock.seconds + IDLE, born: clock.seconds - IDLE / 2 - 1, data: { cart: 1 } })
+  t.match(claimsOf(token()), {
+    iat: clock.seconds, exp: clock.seconds + IDLE, born: clock.seconds - IDLE / 2 - 1, data: { cart: 1 }
+  })
   t.same((await look()).cookies, [], 'once')
 })
 
@@ -127,13 +129,17 @@ t.test('an absolute limit lowered later counts for sessions that are out already
 
 t.test('a renewed token keeps the login it carries, and a login gets a limit of its own', async (t) => {
   const clock = new Clock()
-  const { app, visit, browser } = onePage(await build({ session: { idleSeconds: IDLE, absoluteSeconds: ABSOLUTE }, clock: clock.read }))
+  const { app, visit, browser } = onePage(await build({
+    session: { idleSeconds: IDLE, absoluteSeconds: ABSOLUTE }, clock: clock.read
+  }))
   app.post('/login', async (_request, reply) => reply.loginUser({ id: 'ann' } as object))
   await visit((session) => session.set('cart', 1))
   clock.advance(400)
   await browser.post('/login')
   const before = claimsOf(browser.cookie('session'))
-  t.match(before, { iat: clock.seconds, born: clock.seconds, auth_time: clock.seconds, uid: 'ann', fresh: true, data: undefined })
+  t.match(before, {
+    iat: clock.seconds, born: clock.seconds, auth_time: clock.seconds, uid: 'ann', fresh: true, data: undefined
+  })
 
   clock.advance(501)
   t.same(setCookies(await visit((_session, request) => request.getCurrentUser())), ['session'])
@@ -165,7 +171,8 @@ t.test('exp counts to the millisecond, by the clock given and not by the wall', 
   const app = await buildSession({ clock: clock.read })
   app.get('/', async (request) => request.session.data())
   const claims = { ck: 'session', iat: clock.seconds, born: clock.seconds, data: { cart: 1 } }
-  const send = async (exp: number) => (await app.inject({ url: '/', cookies: { session: forge({ ...claims, exp }) } })).json()
+  const send = async (exp: number) =>
+    (await app.inject({ url: '/', cookies: { session: forge({ ...claims, exp }) } })).json()
   clock.now += 999
   t.same(await send(clock.seconds + 0.001), { cart: 1 })
   t.same(await send(Math.floor(clock.seconds)), {})

@@ -61,7 +61,8 @@ for (const sessionPlugin of ['@fastify/secure-session', '@fastify/session'] as c
     t.same(setCookies(second), [], 'one secret serves all forms')
     await bob.get('/form')
 
-    const send = async (browser: Browser, token: string) => (await browser.post('/form', {}, { 'csrf-token': token })).statusCode
+    const send = async (browser: Browser, token: string) =>
+      (await browser.post('/form', {}, { 'csrf-token': token })).statusCode
     t.equal(await send(ann, first.body), 200)
     t.equal(await send(ann, second.body), 200)
     t.equal(await send(bob, first.body), 403, 'the token of another session')
@@ -72,8 +73,13 @@ for (const sessionPlugin of ['@fastify/secure-session', '@fastify/session'] as c
 
 t.test('@fastify/csrf-protection may give the cookie attributes, and nothing else it says counts', async (t) => {
   const app = await buildSession()
-  await app.register(csrf, { sessionPlugin: '@fastify/secure-session', getUserInfo: () => 'ann', csrfOpts: { hmacKey: 'some key' } })
-  app.get('/form', async (_request, reply) => reply.generateCsrf({ userInfo: 'ann', path: '/forms', signed: true } as never))
+  await app.register(csrf, {
+    sessionPlugin: '@fastify/secure-session', getUserInfo: () => 'ann', csrfOpts: { hmacKey: 'some key' }
+  })
+  app.get(
+    '/form',
+    async (_request, reply) => reply.generateCsrf({ userInfo: 'ann', path: '/forms', signed: true } as never)
+  )
   const [cookie] = (await app.inject('/form')).cookies as { path: string, value: string }[]
   t.equal(cookie?.path, '/forms')
   t.same(Object.keys(claimsOf(cookie?.value).data as object), ['_csrf'])
@@ -96,7 +102,11 @@ async function withPassport (app: FastifyInstance, options: ConstructorParameter
     }
   }('query'))
   app.get('/in', { preValidation: passport.authenticate('query') }, async (request) => request.user)
-  app.get('/in-kept', { preValidation: passport.authenticate('query', { keepSessionInfo: true }) }, async (request) => request.user)
+  app.get(
+    '/in-kept',
+    { preValidation: passport.authenticate('query', { keepSessionInfo: true }) },
+    async (request) => request.user
+  )
   app.get('/me', async (request) => request.user ?? null)
   app.get('/out', async (request) => {
     await request.logOut()

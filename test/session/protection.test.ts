@@ -74,7 +74,11 @@ t.test('protection and remember-me work together, also on the second request and
     for (const headers of [HOME, AWAY]) {
       ann.close()
       for (const request of [1, 2, 3]) {
-        t.match(await ann.who(headers), { user: 'ann', kind: 'stale', remembered: true }, `${sessionProtection} ${request}`)
+        t.match(
+          await ann.who(headers),
+          { user: 'ann', kind: 'stale', remembered: true },
+          `${sessionProtection} ${request}`
+        )
       }
       t.equal((await ann.get('/members', headers)).body, 'Ann')
     }
@@ -88,7 +92,13 @@ t.test('protection and remember-me work together, also on the second request and
 t.test('anonymous sessions are never protected', async (t) => {
   for (const sessionProtection of ['basic', 'strong'] as const) {
     const asked: string[] = []
-    const { app, visitor } = await site({ sessionProtection, fingerprint: (request) => { asked.push(request.url); return '' } })
+    const { app, visitor } = await site({
+      sessionProtection,
+      fingerprint: (request) => {
+        asked.push(request.url)
+        return ''
+      }
+    })
     const heard = listen(app.login)
     const stranger = visitor()
     await stranger.can((request) => { Object.assign(request.session, { cart: ['pear'] }) }, HOME)
@@ -109,10 +119,13 @@ t.test('the application may say what is compared; the value cannot be read in th
 })
 
 t.test('a fingerprint that throws or returns no string is an error there, never a pass or a logout', async (t) => {
-  for (const answer of [undefined, null, 7, {}, Promise.resolve('blue phone'), () => { throw new Error('no device') }]) {
+  const broken = () => { throw new Error('no device') }
+  for (const answer of [undefined, null, 7, {}, Promise.resolve('blue phone'), broken]) {
     let failing = false
     const fails = () => typeof answer === 'function' ? answer() : answer as unknown as string
-    const { user, visitor } = await site({ sessionProtection: 'strong', fingerprint: () => failing ? fails() : 'blue phone' })
+    const { user, visitor } = await site({
+      sessionProtection: 'strong', fingerprint: () => failing ? fails() : 'blue phone'
+    })
     const [ann, reopened] = [visitor(), visitor()]
     for (const browser of [ann, reopened]) await browser.signIn(user('ann'), { remember: 5 })
     reopened.close()
@@ -123,7 +136,9 @@ t.test('a fingerprint that throws or returns no string is an error there, never 
       t.equal(response.json().code, typeof answer === 'function' ? undefined : 'FST_LOGIN_INVALID_OPTIONS')
     }
     for (const call of ['signIn', 'confirm']) {
-      const response = await (call === 'signIn' ? ann.signIn(user('bob')) : ann.does((_request, reply) => reply.confirmLogin(user('ann') as object)))
+      const response = await (call === 'signIn'
+        ? ann.signIn(user('bob'))
+        : ann.does((_request, reply) => reply.confirmLogin(user('ann') as object)))
       t.match(response, { statusCode: 500, headers: { 'set-cookie': undefined } }, call)
     }
     failing = false
@@ -150,7 +165,9 @@ t.test('a fingerprint under an older secret counts, and is renewed with the next
 })
 
 t.test('once sessionProtection is on, logins from before count as changed', async (t) => {
-  for (const [sessionProtection, expected] of [['basic', { user: 'ann', kind: 'stale' }], ['strong', { user: null }]] as const) {
+  for (const [sessionProtection, expected] of [
+    ['basic', { user: 'ann', kind: 'stale' }], ['strong', { user: null }]
+  ] as const) {
     const before = await site()
     const { app, visitor } = await site({ clock: before.clock.read, sessionProtection })
     const heard = listen(app.login)

@@ -12,8 +12,10 @@ t.test('a value that is set comes back at the next request, and unset removes it
   const { visit, browser } = await start()
 
   await visit((session) => session.set('cart', ['pear']))
-  t.same((await visit((session) => [session.get('cart'), session.has('cart'), session.get('other'), session.has('other')])).json(),
-    [['pear'], true, null, false])
+  const found = await visit((session) => [
+    session.get('cart'), session.has('cart'), session.get('other'), session.has('other')
+  ])
+  t.same(found.json(), [['pear'], true, null, false])
   t.same(data(browser.cookie('session')), { cart: ['pear'] })
 
   await visit((session) => {
@@ -96,7 +98,9 @@ t.test('names of claims and of Object.prototype are keys like any other', async 
     hasLogin: 'login' in session
   }))
   const all = keys.map((key) => `value of ${key}`)
-  t.same(response.json(), { values: all, has: keys.map(() => true), properties: all, own: keys.map(() => true), hasLogin: false })
+  t.same(response.json(), {
+    values: all, has: keys.map(() => true), properties: all, own: keys.map(() => true), hasLogin: false
+  })
   const claims = claimsOf(browser.cookie('session'))
   t.same([claims.uid, claims.sub, typeof claims.exp], [undefined, undefined, 'number'], 'none of them became a claim')
 })
@@ -104,19 +108,26 @@ t.test('names of claims and of Object.prototype are keys like any other', async 
 t.test('absent keys named like members of Object.prototype are absent', async (t) => {
   const { visit } = await start()
   const response = await visit((session) => ['__proto__', 'constructor', 'hasOwnProperty'].flatMap((key) =>
-    [session.get(key) === undefined, (session as unknown as Record<string, unknown>)[key] === undefined, session.has(key), key in session]))
+    [
+      session.get(key) === undefined, (session as unknown as Record<string, unknown>)[key] === undefined,
+      session.has(key), key in session
+    ]))
   t.same(response.json(), [true, true, false, false, true, true, false, false, true, true, false, false])
 })
 
 t.test('__proto__ set property style is a value and touches no prototype', async (t) => {
   const { visit } = await start()
   await visit((session) => { Reflect.set(session, '__proto__', { admin: true }) })
-  const response = await visit((session) => [session.get('__proto__'), session.get('admin') ?? null, ({} as Record<string, unknown>).admin ?? null])
+  const response = await visit((session) => [
+    session.get('__proto__'), session.get('admin') ?? null, ({} as Record<string, unknown>).admin ?? null
+  ])
   t.same(response.json(), [{ admin: true }, null, null])
 })
 
 t.test('names of members are values through set() and get(), and refused property style', async (t) => {
-  const members = ['get', 'set', 'has', 'unset', 'data', 'delete', 'regenerate', 'touch', 'options', 'changed', 'deleted']
+  const members = [
+    'get', 'set', 'has', 'unset', 'data', 'delete', 'regenerate', 'touch', 'options', 'changed', 'deleted'
+  ]
   const { visit } = await start()
   await visit((session) => { for (const key of members) session.set(key, `my ${key}`) })
   const response = await visit((session) => {
@@ -137,12 +148,17 @@ t.test('names of members are values through set() and get(), and refused propert
     defined: false
   })))
   t.same(setCookies(response), [])
-  t.equal((await visit((session) => { (session as unknown as Record<string, unknown>).get = 1 })).statusCode, 500, 'strict code hears of it')
+  t.equal((await visit((session) => {
+    (session as unknown as Record<string, unknown>).get = 1
+  })).statusCode, 500, 'strict code hears of it')
 })
 
 t.test('a session has no accessors: defining one is refused', async (t) => {
   const { visit } = await start()
-  t.same((await visit((session) => Reflect.defineProperty(session, 'cart', { get: () => 1, configurable: true }))).json(), false)
+  t.same(
+    (await visit((session) => Reflect.defineProperty(session, 'cart', { get: () => 1, configurable: true }))).json(),
+    false
+  )
 })
 
 t.test('delete() ends the session: the values are gone and so is the cookie', async (t) => {
@@ -231,7 +247,9 @@ t.test('values JSON has no word for are left out; one it cannot carry is an erro
 t.test('the session is there in every hook, in the error handler and in the 404', async (t) => {
   const app = await buildSession()
   const seen: string[] = []
-  for (const hook of ['onRequest', 'preParsing', 'preValidation', 'preHandler', 'preSerialization', 'onSend', 'onError', 'onResponse'] as const) {
+  for (const hook of [
+    'onRequest', 'preParsing', 'preValidation', 'preHandler', 'preSerialization', 'onSend', 'onError', 'onResponse'
+  ] as const) {
     app.addHook(hook as 'onRequest', async (request) => { seen.push(`${hook} ${request.session.get('name')}`) })
   }
   app.setErrorHandler((_error, request, reply) => reply.code(500).send({ name: request.session.get('name') }))

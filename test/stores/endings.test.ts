@@ -11,7 +11,8 @@ import { comeBack, copyAt, sidOf, siteOverStore } from '../support/stores/over-s
 
 type Scope = NonNullable<LogoutUserOptions['scope']>
 
-const logout = (browser: Browser, scope?: Scope) => browser.does((_request, reply) => reply.logoutUser(scope === undefined ? {} : { scope }))
+const logout = (browser: Browser, scope?: Scope) =>
+  browser.does((_request, reply) => reply.logoutUser(scope === undefined ? {} : { scope }))
 
 /** Ann on three devices, the first two remembered, and Bob on one. */
 async function household (options: Parameters<typeof siteOverStore>[0] = {}) {
@@ -40,7 +41,9 @@ t.test('logout ends the login here, the others or all of them, and tells which',
 
     const expected = [
       ...revoked.length === 0 ? [] : [{ event: 'revoke', userId: 'ann', sids: revoked.map((name) => held[name]) }],
-      ...scope === 'others' ? [] : [{ event: 'logout', user: user('ann'), userId: 'ann', sid: held.laptop, scope: scope ?? 'this' }]
+      ...scope === 'others'
+        ? []
+        : [{ event: 'logout', user: user('ann'), userId: 'ann', sid: held.laptop, scope: scope ?? 'this' }]
     ]
     t.strictSame(told(), expected, `events of ${scope}`)
     t.strictSame(new Set(await sids('ann')), new Set(stays.map((name) => held[name])))
@@ -63,7 +66,9 @@ t.test('the events of a logout carry the request that asked for it', async (t) =
     asking = request
     await reply.logoutUser({ scope: 'everywhere' })
   })
-  t.strictSame(heard.map(({ event, payload }) => [event, payload.request === asking]), [['revoke', true], ['logout', true]])
+  t.strictSame(heard.map(({ event, payload }) => [event, payload.request === asking]), [
+    ['revoke', true], ['logout', true]
+  ])
 })
 
 t.test('a copied cookie is worth nothing after logout', async (t) => {
@@ -82,17 +87,23 @@ t.test('a copied cookie is worth nothing after logout', async (t) => {
   }
 })
 
-t.test('logout on a route without guard and with an expired session ends the record of what is remembered', async (t) => {
+t.test('logout on an unguarded route with an expired session ends the record of what is remembered', async (t) => {
   for (const scope of ['this', 'others', 'everywhere'] as const) {
     const { user, copyOf, clock, told, sids, laptop, phone } = await household({ session: { idleSeconds: 600 } })
     clock.advance(700)
     const copy = copyOf(laptop)
     const sid = sidOf(laptop, '_remember')
     const response = await logout(laptop, scope)
-    t.strictSame(setCookies(response), scope === 'others' ? ['-session'] : ['-_remember', '-session'], 'the expired session is cleared anyway')
+    t.strictSame(
+      setCookies(response),
+      scope === 'others' ? ['-session'] : ['-_remember', '-session'],
+      'the expired session is cleared anyway'
+    )
     const events = told().filter(({ event }) => event !== 'invalidToken')
     t.strictSame(events, [
-      ...scope === 'this' ? [] : [{ event: 'revoke', userId: 'ann', sids: scope === 'others' ? [sidOf(phone)] : [sid, sidOf(phone)] }],
+      ...scope === 'this'
+        ? []
+        : [{ event: 'revoke', userId: 'ann', sids: scope === 'others' ? [sidOf(phone)] : [sid, sidOf(phone)] }],
       ...scope === 'others' ? [] : [{ event: 'logout', user: user('ann'), userId: 'ann', sid, scope }]
     ])
     t.strictSame(await sids('ann'), { this: [sidOf(phone)], others: [sid], everywhere: [] }[scope])
@@ -124,7 +135,9 @@ t.test('who holds a copy of an ended login cannot end the others with it', async
     }
   }
   const { told, sids, visitor } = await household()
-  for (const scope of ['this', 'others', 'everywhere'] as const) t.equal((await logout(visitor(), scope)).statusCode, 200)
+  for (const scope of ['this', 'others', 'everywhere'] as const) {
+    t.equal((await logout(visitor(), scope)).statusCode, 200)
+  }
   t.strictSame(told(), [], 'strangers end nothing')
   t.equal((await sids('ann')).length, 3)
 })
@@ -146,7 +159,8 @@ t.test('list shows the logins of a user, most recently seen first', async (t) =>
     clock.advance(1)
   }
   await visitor().signIn(user('bob'))
-  const order = async () => (await app.login.list('ann')).map(({ sid }) => devices.findIndex((device) => sidOf(device) === sid))
+  const order = async () =>
+    (await app.login.list('ann')).map(({ sid }) => devices.findIndex((device) => sidOf(device) === sid))
   t.strictSame(await order(), [2, 1, 0])
   clock.advance(60)
   await devices[1]!.who()
@@ -193,7 +207,9 @@ t.test('without a store, what needs one says so and changes nothing', async (t) 
     'login.revokeAll()': () => app.login.revokeAll('ann', { except: sidOf(ann) })
   }
   for (const [name, call] of Object.entries(calls)) {
-    await t.rejects(call, { code: 'FST_LOGIN_STORE_REQUIRED', statusCode: 500, message: new RegExp(`^${name.replace('()', '\\(\\)')} needs`) })
+    await t.rejects(call, {
+      code: 'FST_LOGIN_STORE_REQUIRED', statusCode: 500, message: new RegExp(`^${name.replace('()', '\\(\\)')} needs`)
+    })
   }
   for (const scope of ['others', 'everywhere'] as const) {
     for (const browser of [ann, visitor()]) {
@@ -341,7 +357,9 @@ t.test('a login that is to be listed has been seen when it began', async (t) => 
 t.test('revokeAll with a misspelt option ends nothing', async (t) => {
   const { app, user, visitor, sids } = await siteOverStore()
   await visitor().signIn(user('ann'))
-  await t.rejects(app.login.revokeAll('ann', { expect: 'x' } as object), { code: 'FST_LOGIN_INVALID_OPTIONS', message: /known: except/ })
+  await t.rejects(app.login.revokeAll('ann', { expect: 'x' } as object), {
+    code: 'FST_LOGIN_INVALID_OPTIONS', message: /known: except/
+  })
   t.equal((await sids('ann')).length, 1)
 })
 
@@ -403,7 +421,10 @@ t.test('session and remember cookie of a user who is gone end together, also as 
   const { session } = await app.login.cookiesFor(ann)
   const { _remember } = await app.login.cookiesFor(ann, { remember: true })
   there = false
-  t.strictSame(setCookies(await app.inject({ url: '/me', cookies: { session: session!, _remember: _remember! } })), ['-_remember', '-session'])
+  t.strictSame(
+    setCookies(await app.inject({ url: '/me', cookies: { session: session!, _remember: _remember! } })),
+    ['-_remember', '-session']
+  )
   t.strictSame(await app.login.list('ann'), [])
 })
 

@@ -12,7 +12,9 @@ async function house () {
   const { app, visitor, user } = made
   const ran: string[] = []
   app.get('/secrets', { onRequest: app.login.guard() }, async () => { ran.push('handler') })
-  app.get('/anonymous', { preHandler: app.login.guardAnonymous({ redirectUrl: '/home' }) }, async () => { ran.push('handler') })
+  app.get('/anonymous', { preHandler: app.login.guardAnonymous({ redirectUrl: '/home' }) }, async () => {
+    ran.push('handler')
+  })
   app.get('/verified', { preHandler: app.login.verify }, async () => { ran.push('handler') })
   const [laptop, phone] = [visitor(), visitor()]
   for (const browser of [laptop, phone]) await browser.signIn(user('ann'), { remember: 5 })
@@ -44,7 +46,8 @@ const acts: { [method in Method]: { [name: string]: Act } } = {
     'asking who it is': (browser) => browser.get('/who'),
     'a WebSocket upgrade': (browser) => browser.get('/secrets', { connection: 'upgrade', upgrade: 'websocket' }),
     'a confirmation': (browser) => browser.does((_request, reply) => reply.confirmLogin()),
-    'a confirmation of a changed user': (browser, { user }) => browser.does((_request, reply) => reply.confirmLogin(user('ann'))),
+    'a confirmation of a changed user': (browser, { user }) =>
+      browser.does((_request, reply) => reply.confirmLogin(user('ann'))),
     'a logout of the others': (browser) => browser.does((_request, reply) => reply.logoutUser({ scope: 'others' }))
   },
   touch: {
@@ -132,7 +135,11 @@ t.test('signing in over another user, whose record cannot be deleted, is no logi
   faults.calls.length = 0
   const answer = laptop.signIn(user('bob'), { remember: 9 })
   t.match(await answer, { statusCode: 503 })
-  t.strictSame(faults.calls.map(({ method }) => method), ['create', 'delete', 'delete'], 'what was begun is taken back, as far as that goes')
+  t.strictSame(
+    faults.calls.map(({ method }) => method),
+    ['create', 'delete', 'delete'],
+    'what was begun is taken back, as far as that goes'
+  )
   t.strictSame([laptop.jar, told()], [before[0], []])
   faults.mend()
   t.match(await laptop.who(), { user: 'ann', kind: 'fresh', remembered: true })

@@ -18,10 +18,17 @@ t.test('on MariaDB', { skip: await isThere('MariaDB') ? false : 'no MariaDB' }, 
   })
 
   t.test('on MariaDB both look-ups use an index', async (t) => {
-    const { store, table } = await newStore(t, { dialect: 'mysql', query: (text, params) => pool.execute(text, params) })
+    const { store, table } = await newStore(t, {
+      dialect: 'mysql', query: (text, params) => pool.execute(text, params)
+    })
     for (let i = 0; i < 50; i++) await create(store, newRecord(newUser()))
-    const keyFor = async (where: string) => (await pool.query<RowDataPacket[]>(`EXPLAIN SELECT * FROM ${table} WHERE ${where}`))[0][0]!.key
-    t.equal(await keyFor("user_key = 'ann' AND sid = 'x' AND expires_at > 1"), null, 'a row the unique index shows is not there')
+    const keyFor = async (where: string) =>
+      (await pool.query<RowDataPacket[]>(`EXPLAIN SELECT * FROM ${table} WHERE ${where}`))[0][0]!.key
+    t.equal(
+      await keyFor("user_key = 'ann' AND sid = 'x' AND expires_at > 1"),
+      null,
+      'a row the unique index shows is not there'
+    )
     t.equal(await keyFor(`user_key = 'ann' AND expires_at > ${NOW}`), `${table}_user`)
     t.equal(await keyFor('expires_at <= 1'), `${table}_expires_at`)
   })

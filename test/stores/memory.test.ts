@@ -37,7 +37,8 @@ t.test('a record that has expired leaves the memory at the next call, whichever 
 })
 
 t.test('nothing in a memory store keeps the process alive', async (t) => {
-  const active = () => process.getActiveResourcesInfo().filter((name) => name === 'Timeout' || name === 'Immediate').length
+  const active = () =>
+    process.getActiveResourcesInfo().filter((name) => name === 'Timeout' || name === 'Immediate').length
   const before = active()
   const store = memoryStore()
   await create(store, newRecord('ann'))

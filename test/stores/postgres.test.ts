@@ -7,7 +7,9 @@ import { newStore, sqlCases } from './sql-cases.js'
 t.test('on PostgreSQL', { skip: await isThere('PostgreSQL') ? false : 'no PostgreSQL' }, async (t) => {
   const pool = new pg.Pool({ connectionString: servers.PostgreSQL, max: 10 })
   t.teardown(() => pool.end())
-  const database = { dialect: 'postgres', query: (text: string, params: unknown[]) => pool.query(text, params) } as const
+  const database = {
+    dialect: 'postgres', query: (text: string, params: unknown[]) => pool.query(text, params)
+  } as const
 
   sqlCases(t, database)
 
@@ -17,7 +19,8 @@ t.test('on PostgreSQL', { skip: await isThere('PostgreSQL') ? false : 'no Postgr
     try {
       // Without rows the planner would read the table from end to end.
       await client.query('SET enable_seqscan = off')
-      const plan = async (where: string) => JSON.stringify((await client.query(`EXPLAIN SELECT * FROM ${table} WHERE ${where}`)).rows)
+      const plan = async (where: string) =>
+        JSON.stringify((await client.query(`EXPLAIN SELECT * FROM ${table} WHERE ${where}`)).rows)
       t.match(await plan("user_key = 'ann' AND sid = 'x' AND expires_at > 1"), `${table}_pkey`)
       t.match(await plan("user_key = 'ann' AND expires_at > 1"), `${table}_pkey`)
       t.match(await plan('expires_at <= 1'), `${table}_expires_at`)

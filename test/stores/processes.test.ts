@@ -43,7 +43,10 @@ for (const server of ['Redis', 'PostgreSQL'] as const) {
 
     /** The browser's requests leave at the same moment with the same cookies, by turns for both processes. */
     const atOnce = async (browser: HttpBrowser, count: number) => {
-      const copies = Array.from({ length: count }, (_, index) => Object.assign(new HttpBrowser([here, there][index % 2]!), { jar: new Map(browser.jar) }))
+      const copies = Array.from(
+        { length: count },
+        (_, index) => Object.assign(new HttpBrowser([here, there][index % 2]!), { jar: new Map(browser.jar) })
+      )
       const answers = await Promise.all(copies.map((copy) => copy.send('/who')))
       return answers.map((answer, index) => ({ ...JSON.parse(answer.text), set: answer.set, copy: copies[index]! }))
     }
@@ -56,7 +59,9 @@ for (const server of ['Redis', 'PostgreSQL'] as const) {
         browser.close()
         const answers = await atOnce(browser, 50)
         const expected = { user: 'ann', kind: 'stale', userId: 'ann', sid: record!.sid, remembered: true }
-        for (const { user, kind, userId, sid, remembered } of answers) t.strictSame({ user, kind, userId, sid, remembered }, expected)
+        for (const { user, kind, userId, sid, remembered } of answers) {
+          t.strictSame({ user, kind, userId, sid, remembered }, expected)
+        }
         const rotated = answers.filter(({ set }) => set._remember !== undefined)
         t.equal(rotated.length, 1, `round ${round}`)
         browser.jar = rotated[0]!.copy.jar

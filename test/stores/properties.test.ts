@@ -20,7 +20,8 @@ type Step = (browser: SlowBrowser) => void | Promise<void>
 
 /** A step that says in a counterexample what it does. */
 function step<T> (weight: number, name: string, arbitrary: fc.Arbitrary<T>, act: (value: T) => Step) {
-  const named = (value: T) => Object.assign(act(value), { [fc.toStringMethod]: () => `${name}(${fc.stringify(value)})` })
+  const named = (value: T) =>
+    Object.assign(act(value), { [fc.toStringMethod]: () => `${name}(${fc.stringify(value)})` })
   return { weight, arbitrary: arbitrary.map(named) }
 }
 
@@ -41,8 +42,11 @@ const living = [
 const stepsOf = (kinds: typeof living) => fc.array(fc.oneof(...kinds), { minLength: 10, maxLength: 30, size: 'max' })
 
 for (const storeCheckSeconds of [0, 30]) {
-  t.test(`storeCheckSeconds ${storeCheckSeconds}: a lone browser stays logged in exactly until its login ends`, async (t) => {
-    const instances = await twoInstances({ rememberGraceSeconds: GRACE, storeCheckSeconds, session: { idleSeconds: IDLE } })
+  const check = `storeCheckSeconds ${storeCheckSeconds}`
+  t.test(`with ${check} a lone browser stays logged in until its login is ended, and no longer`, async (t) => {
+    const instances = await twoInstances({
+      rememberGraceSeconds: GRACE, storeCheckSeconds, session: { idleSeconds: IDLE }
+    })
     let restores = 0
     const steps = fc.oneof(stepsOf(browsing), stepsOf(living))
     await fc.assert(fc.asyncProperty(steps, fc.boolean(), async (steps, lossy) => {
@@ -68,7 +72,9 @@ const hand = fc.constantFrom<Hand>('honest', 'thief')
 const visits = fc.array(fc.record({ hand, server, lost: fc.boolean(), waited: waits }), { maxLength: 12, size: 'max' })
 
 t.test('thief and browser who have each come back with what they hold are found out, in either order', async (t) => {
-  const instances = await twoInstances({ rememberGraceSeconds: GRACE, storeCheckSeconds: 0, session: { idleSeconds: IDLE } })
+  const instances = await twoInstances({
+    rememberGraceSeconds: GRACE, storeCheckSeconds: 0, session: { idleSeconds: IDLE }
+  })
   const { apps, user, clock, told } = instances
   let late = 0
   await fc.assert(fc.asyncProperty(stepsOf(browsing), visits, hand, async (before, visits, first) => {
@@ -97,7 +103,9 @@ t.test('thief and browser who have each come back with what they hold are found 
     if (told.reuse === 0) late++
 
     // With the same token in both hands, one of them must come and get another before they hold different ones.
-    const order = hands.honest.cookie('_remember') === hands.thief.cookie('_remember') ? [first, other[first], first] : [first, other[first]]
+    const order = hands.honest.cookie('_remember') === hands.thief.cookie('_remember')
+      ? [first, other[first], first]
+      : [first, other[first]]
     for (const hand of order) {
       clock.advance(GRACE + 1)
       await comeBack(hand, 0, false)

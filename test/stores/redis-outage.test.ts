@@ -11,7 +11,9 @@ import { canStartRedis } from '../support/stores/redis-cluster.js'
 /** Ann on two devices, over a Redis that can fail. */
 async function household (t: Test) {
   const redis = await ownRedis(t)
-  const client = new Redis(redis.port, '127.0.0.1', { maxRetriesPerRequest: 0, enableOfflineQueue: false, retryStrategy: () => 20, lazyConnect: true })
+  const client = new Redis(redis.port, '127.0.0.1', {
+    maxRetriesPerRequest: 0, enableOfflineQueue: false, retryStrategy: () => 20, lazyConnect: true
+  })
   client.on('error', () => {})
   await client.connect()
   t.teardown(() => client.disconnect())
@@ -28,7 +30,10 @@ async function household (t: Test) {
 type Household = Awaited<ReturnType<typeof household>>
 
 /** Whatever is asked now is a 503 with a cause, and changes no cookie. */
-async function findsItDown (t: Test, { errors, visitor, user, laptop, phone }: Household, more: { [name: string]: () => ReturnType<Browser['get']> } = {}) {
+async function findsItDown (
+  t: Test, { errors, visitor, user, laptop, phone }: Household,
+  more: { [name: string]: () => ReturnType<Browser['get']> } = {}
+) {
   const asked = {
     'a guarded page': () => laptop.get('/members'),
     'coming back': () => phone.get('/members'),
@@ -62,7 +67,9 @@ t.test('with a real Redis', { skip: canStartRedis() ? false : 'no redis-server t
     const home = await household(t)
     const answered: string[] = []
     home.redis.halt()
-    const asking = [home.laptop.get('/members'), home.phone.get('/members'), home.visitor().signIn(home.user('ann'))].map(async (pending, index) => {
+    const asking = [
+      home.laptop.get('/members'), home.phone.get('/members'), home.visitor().signIn(home.user('ann'))
+    ].map(async (pending, index) => {
       const { statusCode } = await pending
       answered.push(`${index}: ${statusCode}`)
     })
@@ -81,7 +88,9 @@ t.test('with a real Redis', { skip: canStartRedis() ? false : 'no redis-server t
     home.client.options.commandTimeout = 50
     await findsItDown(t, home)
     delete home.client.options.commandTimeout
-    t.match(home.errors.map(({ cause }) => cause), [{ message: 'Command timed out' }, { message: 'Command timed out' }, { message: 'Command timed out' }])
+    t.match(home.errors.map(({ cause }) => cause), [
+      { message: 'Command timed out' }, { message: 'Command timed out' }, { message: 'Command timed out' }
+    ])
     home.redis.resume()
     await everybodyIsThere(t, home)
   })

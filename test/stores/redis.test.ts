@@ -106,7 +106,9 @@ t.test('a user with very many logins keeps them until the last expires, and few 
   const userId = newUser()
   const last = newRecord(userId, { expiresAt: NOW + 100 * HOUR })
   await create(store, last)
-  for (let i = 0; i < 300; i++) await create(store, newRecord(userId, { expiresAt: NOW + i * 1000 + 5000 }), { now: NOW + i * 1000 })
+  for (let i = 0; i < 300; i++) {
+    await create(store, newRecord(userId, { expiresAt: NOW + i * 1000 + 5000 }), { now: NOW + i * 1000 })
+  }
   const fields = await ioredis.hlen((await keys())[0]!)
   t.ok(fields < 50, `${fields} records, 6 of them live`)
   t.ok(await ioredis.pttl((await keys())[0]!) > 99 * HOUR, 'none of them cuts the longest short')
@@ -114,7 +116,9 @@ t.test('a user with very many logins keeps them until the last expires, and few 
 
 t.test('stores with different prefixes do not see each other', { skip }, async (t) => {
   const { ioredis, prefix } = await connect(t)
-  const [one, other] = [redisStore(ioredis, { prefix: `${prefix}one:` }), redisStore(ioredis, { prefix: `${prefix}other:` })]
+  const [one, other] = [
+    redisStore(ioredis, { prefix: `${prefix}one:` }), redisStore(ioredis, { prefix: `${prefix}other:` })
+  ]
   const record = newRecord(newUser())
   await create(one, record)
   t.equal(await other.find(record, record.sid, NOW), null)

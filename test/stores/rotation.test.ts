@@ -14,7 +14,10 @@ const GRACE = 20
 const tokenOf = (browser: Browser) => claimsOf(browser.cookie('_remember')).tok
 
 /** Ann, remembered, her browser closed; with more pages, if `furnish` makes some. */
-async function remembered (options: Parameters<typeof siteOverStore>[0] = {}, days: number | true = 10, furnish?: (app: FastifyInstance) => unknown) {
+async function remembered (
+  options: Parameters<typeof siteOverStore>[0] = {}, days: number | true = 10,
+  furnish?: (app: FastifyInstance) => unknown
+) {
   const made = await siteOverStore({ session: { idleSeconds: 600 }, rememberGraceSeconds: GRACE, ...options })
   await furnish?.(made.app)
   const ann = made.visitor()
@@ -45,7 +48,9 @@ t.test('the current token is used once: it restores the login and is replaced by
     tokens.add(tokenOf(ann))
     t.match(await ann.who(), { user: 'ann', sid, kind: 'stale', authTime: START / 1000, remembered: true })
     t.strictSame(told(), [{ event: 'restore', user: user('ann'), userId: 'ann', sid }])
-    t.match(await app.login.list('ann'), [{ sid, createdAt: START, lastSeenAt: clock.now, expiresAt: clock.now + 10 * DAY * 1000 }])
+    t.match(await app.login.list('ann'), [{
+      sid, createdAt: START, lastSeenAt: clock.now, expiresAt: clock.now + 10 * DAY * 1000
+    }])
   }
   t.equal(tokens.size, 5)
   for (const token of tokens) t.match(token, /^[\w-]{22}$/, '128 random bits')
@@ -60,7 +65,9 @@ t.test('the store never sees a token, only digests', async (t) => {
   }
   const seen = JSON.stringify(faults.calls)
   for (const token of tokens) t.notOk(seen.includes(String(token)))
-  const digests = faults.calls.flatMap(({ args }) => args.map((arg) => Object(arg) as { digest?: string, presented?: string, next?: string }))
+  const digests = faults.calls.flatMap(
+    ({ args }) => args.map((arg) => Object(arg) as { digest?: string, presented?: string, next?: string })
+  )
     .flatMap(({ digest, presented, next }) => [digest, presented, next]).filter((digest) => digest !== undefined)
   t.equal(new Set(digests).size, 4)
   for (const digest of digests) t.match(digest, /^[\w-]{43}$/)
@@ -188,7 +195,9 @@ t.test('a remember cookie with a token that never was, or with none, is reuse', 
   for (const tok of [{ tok: 'x'.repeat(22) }, {}]) {
     const { ann, told, sids } = await remembered()
     const { tok: _, ...claims } = claimsOf(ann.cookie('_remember'))
-    ann.jar.set('_remember', { ...ann.jar.get('_remember')!, value: forge({ ...claims, ...tok }, { typ: 'remember+jwt' }) })
+    ann.jar.set('_remember', {
+      ...ann.jar.get('_remember')!, value: forge({ ...claims, ...tok }, { typ: 'remember+jwt' })
+    })
     t.strictSame(await visit(ann), REFUSED)
     t.match(told(), [{ event: 'reuse', userId: 'ann' }])
     t.strictSame(await sids('ann'), [])
@@ -207,7 +216,11 @@ t.test('a login that was ended is refused with any token, and that is no reuse',
 
 t.test('the user is loaded, active and stamp-checked before anything is rotated', async (t) => {
   const userStamp = (user: object) => (user as { password?: string }).password ?? 'none'
-  const cases: { [name: string]: { spoil: (ann: { password?: string, isActive?: boolean }, users: Map<unknown, unknown>) => void, cookies: string[] } } = {
+  const cases: {
+    [name: string]: {
+      spoil: (ann: { password?: string, isActive?: boolean }, users: Map<unknown, unknown>) => void, cookies: string[]
+    }
+  } = {
     deleted: { spoil: (_, users) => users.delete('ann'), cookies: ['-_remember'] },
     'other stamp': { spoil: (ann) => { ann.password = 'new' }, cookies: ['-_remember'] },
     inactive: { spoil: (ann) => { ann.isActive = false }, cookies: [] }
@@ -259,7 +272,9 @@ function connect (app: FastifyInstance, browser: Browser): Promise<string> {
 
 t.test('a WebSocket identifies its user by the remember cookie, and leaves that as it is', async (t) => {
   const { app, ann, copyOf, clock, faults, told } = await remembered({}, 10, socketPage)
-  const rotations = () => faults.calls.splice(0).filter(({ method }) => method === 'rotate').map(({ args }) => (args[2] as { next: string | null }).next)
+  const rotations = () =>
+    faults.calls.splice(0).filter(({ method }) => method === 'rotate')
+      .map(({ args }) => (args[2] as { next: string | null }).next)
   rotations()
   for (const waited of [0, GRACE + 1, DAY]) {
     clock.advance(waited)
@@ -320,7 +335,10 @@ t.test('nothing is rotated where the response is no longer Fastify\'s, and the c
     t.strictSame(setCookies(await ann.get(path)), [])
   }
   t.strictSame(seen, ['Ann', 'Ann', 'Ann'])
-  t.strictSame(faults.calls.filter(({ method }) => method === 'rotate').map(({ args }) => (args[2] as { next: unknown }).next), [null, null, null])
+  t.strictSame(
+    faults.calls.filter(({ method }) => method === 'rotate').map(({ args }) => (args[2] as { next: unknown }).next),
+    [null, null, null]
+  )
 
   t.equal((await ann.get('/stream')).body, 'Ann', 'taken over after the guard: the new token never reaches the browser')
   t.equal(tokenOf(ann), token)
@@ -336,7 +354,9 @@ t.test('with renew: false a restore brings another token, and no more time', asy
   const token = tokenOf(ann)
   t.strictSame(await visit(ann), ROTATED)
   t.not(tokenOf(ann), token)
-  t.match(claimsOf(ann.cookie('_remember')), { days: 10, iat: clock.seconds, exp: START / 1000 + 10 * DAY, born: START / 1000 })
+  t.match(claimsOf(ann.cookie('_remember')), {
+    days: 10, iat: clock.seconds, exp: START / 1000 + 10 * DAY, born: START / 1000
+  })
   t.equal(ann.jar.get('_remember')!.maxAge, 6 * DAY)
   t.match(await app.login.list('ann'), [{ expiresAt: START + 10 * DAY * 1000 }])
   clock.advance(6 * DAY)
@@ -360,11 +380,16 @@ t.test('a remembered login is restored up to maxDays after the login', async (t)
 })
 
 t.test('a confirmed login keeps its token, with the new stamp', async (t) => {
-  const { ann, clock, byId, told } = await remembered({ userStamp: (user) => (user as { password?: string }).password ?? 'none' })
+  const { ann, clock, byId, told } = await remembered({
+    userStamp: (user) => (user as { password?: string }).password ?? 'none'
+  })
   await visit(ann)
   const token = tokenOf(ann)
   byId.set('ann', { id: 'ann', name: 'Ann', password: 'new' })
-  t.strictSame(setCookies(await ann.does((_request, reply) => reply.confirmLogin(byId.get('ann')))), ['_remember', 'session'])
+  t.strictSame(
+    setCookies(await ann.does((_request, reply) => reply.confirmLogin(byId.get('ann')))),
+    ['_remember', 'session']
+  )
   t.equal(tokenOf(ann), token)
   told()
   for (let count = 0; count < 2; count++) {

@@ -14,10 +14,14 @@ import { comeBack, copyAt, sidOf, siteOverStore } from '../support/stores/over-s
 const MINUTE = 60_000
 
 // Its types declare another request.session for the whole program.
-const secureSession = createRequire(import.meta.url)('@fastify/secure-session') as FastifyPluginCallback<{ key: Buffer, cookie: object }>
+const secureSession = createRequire(import.meta.url)(
+  '@fastify/secure-session'
+) as FastifyPluginCallback<{ key: Buffer, cookie: object }>
 
 t.test('a login leaves a record that says who, when, with what and for how long', async (t) => {
-  const { app, clock, user, visitor } = await siteOverStore({ session: { idleSeconds: 600 } }, [{ id: 7, name: 'Seven' }, { id: '7', name: 'Text' }])
+  const { app, clock, user, visitor } = await siteOverStore({ session: { idleSeconds: 600 } }, [
+    { id: 7, name: 'Seven' }, { id: '7', name: 'Text' }
+  ])
   clock.advance(7)
   const now = START + 7000
   const laptop = visitor()
@@ -59,7 +63,11 @@ t.test('a session whose record is gone is anonymous, and both its cookies are cl
     t.strictSame(setCookies(response), ['-_remember', '-session'], page)
     t.equal(response.statusCode, page === '/who' ? 200 : 302)
     t.notOk(response.body.includes('ann'))
-    t.strictSame(told().map(({ event }) => event), page === '/who' ? [] : ['unauthorized'], 'the remember cookie is not tried')
+    t.strictSame(
+      told().map(({ event }) => event),
+      page === '/who' ? [] : ['unauthorized'],
+      'the remember cookie is not tried'
+    )
     t.strictSame(setCookies(await ann.get(page)), [])
     t.match(await elsewhere.who(), { user: 'ann' })
   }
@@ -115,7 +123,9 @@ t.test('storeCheckSeconds is how long a positive answer is used again, by the cl
   const { user, visitor, copyOf, faults, clock, sids } = await siteOverStore({ storeCheckSeconds: 30 })
   const ann = visitor()
   await ann.signIn(user('ann'))
-  const steps: [advance: number, asked: number][] = [[0, 1], [10, 0], [19.999, 0], [0.001, 1], [29.999, 0], [-100, 1], [29, 0], [200, 1]]
+  const steps: [advance: number, asked: number][] = [
+    [0, 1], [10, 0], [19.999, 0], [0.001, 1], [29.999, 0], [-100, 1], [29, 0], [200, 1]
+  ]
   faults.count('find')
   for (const [advance, asked] of steps) {
     clock.advance(advance)
@@ -206,24 +216,34 @@ t.test('the record says when the login was last seen, written at most once a min
   const ann = visitor()
   await ann.signIn(user('ann'))
   faults.count('touch')
-  const steps: [advance: number, written: number, seen: number][] = [[59.999, 0, 0], [0.001, 1, 60], [0, 0, 60], [59, 0, 60], [90, 1, 209], [1, 0, 209]]
+  const steps: [advance: number, written: number, seen: number][] = [
+    [59.999, 0, 0], [0.001, 1, 60], [0, 0, 60], [59, 0, 60], [90, 1, 209], [1, 0, 209]
+  ]
   for (const [advance, written, seen] of steps) {
     clock.advance(advance)
     await ann.get('/members')
     t.equal(faults.count('touch'), written)
-    t.match(await app.login.list('ann'), [{ createdAt: START, lastSeenAt: START + seen * 1000, expiresAt: START + (seen + 660) * 1000 }])
+    t.match(await app.login.list('ann'), [{
+      createdAt: START, lastSeenAt: START + seen * 1000, expiresAt: START + (seen + 660) * 1000
+    }])
   }
 
   const phone = visitor()
   await phone.signIn(user('bob'), { remember: 2 })
   clock.advance(61)
   await phone.who()
-  t.match(await app.login.list('bob'), [{ lastSeenAt: clock.now, expiresAt: clock.now + 2 * DAY * 1000 - 61_000 }], 'expiry never moves back')
+  t.match(
+    await app.login.list('bob'),
+    [{ lastSeenAt: clock.now, expiresAt: clock.now + 2 * DAY * 1000 - 61_000 }],
+    'expiry never moves back'
+  )
 })
 
 t.test('a login ends when its session does, and while in use it does not', async (t) => {
   for (const storeCheckSeconds of [0, 45, 3600]) {
-    const { user, visitor, copyOf, clock, sids } = await siteOverStore({ session: { idleSeconds: 600, absoluteSeconds: DAY }, storeCheckSeconds })
+    const { user, visitor, copyOf, clock, sids } = await siteOverStore({
+      session: { idleSeconds: 600, absoluteSeconds: DAY }, storeCheckSeconds
+    })
     const ann = visitor()
     await ann.signIn(user('ann'))
     for (let step = 0; step < 24; step++) {
@@ -238,7 +258,9 @@ t.test('a login ends when its session does, and while in use it does not', async
 })
 
 t.test('a remembered login is there as long as its cookie', async (t) => {
-  const { user, visitor, clock, sids } = await siteOverStore({ session: { idleSeconds: 600 }, remember: { renew: false } })
+  const { user, visitor, clock, sids } = await siteOverStore({
+    session: { idleSeconds: 600 }, remember: { renew: false }
+  })
   const ann = visitor()
   await ann.signIn(user('ann'), { remember: 2 })
   clock.advance(2 * DAY - 1)
@@ -257,7 +279,9 @@ t.test('the user is looked for after the record, and without the user the record
   }
   for (const [name, change] of Object.entries(endings)) {
     for (const restart of [false, true]) {
-      const { byId, user, visitor, sids, loads } = await siteOverStore({ userStamp: (user) => (user as { password?: string }).password ?? 'none' })
+      const { byId, user, visitor, sids, loads } = await siteOverStore({
+        userStamp: (user) => (user as { password?: string }).password ?? 'none'
+      })
       const [ann, phone] = [visitor(), visitor()]
       for (const browser of [ann, phone]) await browser.signIn(user('ann'), { remember: true })
       loads.length = 0
@@ -323,7 +347,11 @@ t.test('every user is checked with the store, also loaded eagerly and in another
   furnish(app)
   const browser = new Browser(app)
   await browser.signIn(byId.get('ann')!, { remember: 4 })
-  t.match(await app.login.list('ann'), [{ expiresAt: START + 30 * DAY * 1000 + MINUTE, remember: true }], 'how long that session lasts is not known')
+  t.match(
+    await app.login.list('ann'),
+    [{ expiresAt: START + 30 * DAY * 1000 + MINUTE, remember: true }],
+    'how long that session lasts is not known'
+  )
   browser.jar.delete('session')
   t.match(await browser.who(), { user: 'ann', kind: 'stale' })
   t.match(await browser.who(), { user: 'ann', kind: 'stale' })

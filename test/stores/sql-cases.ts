@@ -46,7 +46,14 @@ export function sqlCases (t: Test, database: Database): void {
     const live = newRecord(newUser())
     await create(store, live)
     const sent: string[] = []
-    const counted = sqlStore({ dialect, table, query: (text, params) => { sent.push(text); return query(text, params) } })
+    const counted = sqlStore({
+      dialect,
+      table,
+      query: (text, params) => {
+        sent.push(text)
+        return query(text, params)
+      }
+    })
     t.equal(await counted.deleteExpired({ batch: 2, now: NOW + 4 }), 5, 'those that end now among them')
     t.equal(sent.length, 3)
     t.equal((await store.list(ownerOf(userId), NOW)).length, 2)
@@ -54,7 +61,9 @@ export function sqlCases (t: Test, database: Database): void {
     t.equal(await store.deleteExpired({ now: NOW + 10 }), 0)
     t.strictSame(await store.list(live, NOW), [live])
     t.equal(await store.deleteExpired(), 1, 'without a time it is now')
-    for (const batch of [0, -1, 1.5, NaN]) await t.rejects(store.deleteExpired({ batch }), { code: 'FST_LOGIN_INVALID_OPTIONS' })
+    for (const batch of [0, -1, 1.5, NaN]) {
+      await t.rejects(store.deleteExpired({ batch }), { code: 'FST_LOGIN_INVALID_OPTIONS' })
+    }
   })
 
   t.test('what has ended leaves no row behind, however it ended', async (t) => {
@@ -76,7 +85,9 @@ export function sqlCases (t: Test, database: Database): void {
     const userId = newUser()
     await create(store, newRecord(userId))
     const before = await sidsOf(store, userId)
-    const failing = sqlStore({ dialect, table, query: (text, params) => /OFFSET/.test(text) ? Promise.reject(failure) : query(text, params) })
+    const failing = sqlStore({
+      dialect, table, query: (text, params) => /OFFSET/.test(text) ? Promise.reject(failure) : query(text, params)
+    })
     await t.rejects(create(failing, newRecord(userId), { maxLogins: 1 }), failure)
     t.strictSame(await sidsOf(store, userId), before)
   })
@@ -90,7 +101,8 @@ export function sqlCases (t: Test, database: Database): void {
       const failing = sqlStore({
         dialect,
         table,
-        query: (text, params) => failures-- > 0 ? Promise.reject(Object.assign(new Error('deadlock'), { code })) : query(text, params)
+        query: (text, params) =>
+          failures-- > 0 ? Promise.reject(Object.assign(new Error('deadlock'), { code })) : query(text, params)
       })
       t.strictSame(await failing.find(record, record.sid, NOW), record)
       failures = Infinity
@@ -127,7 +139,14 @@ export function sqlCases (t: Test, database: Database): void {
 
   t.test('a query function that hides what happened is an error, never an answer', async (t) => {
     const { table } = await newStore(t, database)
-    const hiding = sqlStore({ dialect, table, query: async (text, params) => { await query(text, params); return { changes: 1 } } })
+    const hiding = sqlStore({
+      dialect,
+      table,
+      query: async (text, params) => {
+        await query(text, params)
+        return { changes: 1 }
+      }
+    })
     await t.rejects(create(hiding, newRecord(newUser())), TypeError)
     await t.rejects(hiding.find(ownerOf('ann'), newSid(), NOW), TypeError)
     await t.rejects(hiding.delete(ownerOf('ann'), newSid(), NOW), TypeError)

@@ -8,20 +8,30 @@ const INVALID = { code: 'FST_LOGIN_INVALID_OPTIONS' }
 /** A store that says what it sends, and hears what the test says. */
 function listen (dialect: SqlStoreOptions['dialect'], answer: unknown = [], table?: string) {
   const sent: Array<{ text: string, params: unknown[] }> = []
-  return { sent, store: sqlStore({ dialect, table, query: (text, params) => { sent.push({ text, params }); return answer } }) }
+  return {
+    sent, store: sqlStore({ dialect, table, query: (text, params) => { sent.push({ text, params }); return answer } })
+  }
 }
 
 t.test('a table name is a name, or the store does not start', async (t) => {
-  for (const table of ['', ' ', '1st', 'a b', 'a.b', 'a-b', 'a"', 'a`', 'a;', 'a\n', 'é', 'x'.repeat(49), 'logins; DROP TABLE users']) {
+  for (const table of [
+    '', ' ', '1st', 'a b', 'a.b', 'a-b', 'a"', 'a`', 'a;', 'a\n', 'é', 'x'.repeat(49), 'logins; DROP TABLE users'
+  ]) {
     t.throws(() => listen('postgres', [], table), INVALID, JSON.stringify(table))
   }
-  for (const table of ['logins', '_x', 'Logins_2', 'x'.repeat(48)]) t.match(listen('sqlite', [], table).store.schema, ` ${table} (`)
+  for (const table of ['logins', '_x', 'Logins_2', 'x'.repeat(48)]) {
+    t.match(listen('sqlite', [], table).store.schema, ` ${table} (`)
+  }
   t.match(listen('mysql').store.schema, ' logins (')
 })
 
 t.test('an unknown dialect, and a query that cannot be called, do not start', async (t) => {
-  for (const dialect of ['', 'Postgres', 'oracle', 'toString', '__proto__']) t.throws(() => listen(dialect as 'mysql'), INVALID, dialect)
-  for (const query of [undefined, {}, 'SELECT 1']) t.throws(() => sqlStore({ dialect: 'mysql', query: query as unknown as SqlStoreOptions['query'] }), INVALID)
+  for (const dialect of ['', 'Postgres', 'oracle', 'toString', '__proto__']) {
+    t.throws(() => listen(dialect as 'mysql'), INVALID, dialect)
+  }
+  for (const query of [undefined, {}, 'SELECT 1']) {
+    t.throws(() => sqlStore({ dialect: 'mysql', query: query as unknown as SqlStoreOptions['query'] }), INVALID)
+  }
 })
 
 t.test('placeholders are in the style of the dialect, and nothing users or browsers say is in the text', async (t) => {
@@ -44,7 +54,9 @@ t.test('times with a fraction are stored as whole milliseconds, which is what th
   await store.touch(ownerOf('ann'), 'sid', times)
   await store.list(ownerOf('ann'), NOW + 0.5)
   await store.deleteExpired({ now: NOW + 0.5 })
-  for (const { params } of sent) t.strictSame(params.filter((param) => typeof param === 'number' && !Number.isInteger(param)), [])
+  for (const { params } of sent) {
+    t.strictSame(params.filter((param) => typeof param === 'number' && !Number.isInteger(param)), [])
+  }
 })
 
 t.test('rows are found in whatever shape a driver answers', async (t) => {

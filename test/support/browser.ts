@@ -18,11 +18,18 @@ export function doDeed (request: FastifyRequest, reply: FastifyReply): unknown {
   return deed(request, reply)
 }
 
-interface ParsedCookie { name: string, value: string, maxAge?: number, expires?: Date, path?: string, [attribute: string]: unknown }
+interface ParsedCookie {
+  name: string
+  value: string
+  maxAge?: number
+  expires?: Date
+  path?: string
+  [attribute: string]: unknown
+}
 
 /**
- * A browser over inject: keeps cookies, sends them back, forgets what was cleared. Before the pages of `site.ts` it can sign in and
- * have the server do things; with a `prefix` before those below it.
+ * A browser over inject: keeps cookies, sends them back, forgets what was cleared. Before the pages of `site.ts` it can sign in
+ * and have the server do things; with a `prefix` before those below it.
  */
 export class Browser {
   constructor (

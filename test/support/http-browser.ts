@@ -1,7 +1,13 @@
 interface Cookie { value: string, attributes: Record<string, string | true> }
-export interface Answer { status: number, location: string | null, text: string, set: Record<string, Cookie>, headers: Headers }
+export interface Answer {
+  status: number
+  location: string | null
+  text: string
+  set: Record<string, Cookie>
+  headers: Headers
+}
 
-/** The same over real HTTP, for processes of their own: follows no redirect, and sees each Set-Cookie line as it was sent. */
+/** A browser over real HTTP, for processes of their own: follows no redirect, keeps each Set-Cookie line as it was sent. */
 export class HttpBrowser {
   jar = new Map<string, Cookie>()
 
@@ -18,7 +24,13 @@ export class HttpBrowser {
       if (cookie.attributes['Max-Age'] === '0') this.jar.delete(name)
       else this.jar.set(name, cookie)
     }
-    return { status: response.status, location: response.headers.get('location'), text: await response.text(), set, headers: response.headers }
+    return {
+      status: response.status,
+      location: response.headers.get('location'),
+      text: await response.text(),
+      set,
+      headers: response.headers
+    }
   }
 
   submit (path: string, fields: Record<string, string> = {}): Promise<Answer> {

@@ -2,10 +2,14 @@ import { spawn } from 'node:child_process'
 import type { Test } from 'tap'
 
 /** A program that prints `Listening at <address>`, started as a process of its own, and stopped with the test. */
-export async function start (t: Test, file: string, env: Record<string, string> = {}): Promise<{ address: string, output: () => string }> {
+export async function start (
+  t: Test, file: string, env: Record<string, string> = {}
+): Promise<{ address: string, output: () => string }> {
   const { NODE_OPTIONS, NODE_ENV, SESSION_SECRET, ...inherited } = process.env
   // Without tap's measurements: they are for the sources, and this runs what is built from them.
-  const child = spawn(process.execPath, ['--import', 'tsx', file], { env: { ...inherited, _TAPJS_PROCESSINFO_COVERAGE_: '0', PORT: '0', ...env } })
+  const child = spawn(process.execPath, ['--import', 'tsx', file], {
+    env: { ...inherited, _TAPJS_PROCESSINFO_COVERAGE_: '0', PORT: '0', ...env }
+  })
   t.teardown(async () => {
     if (child.exitCode !== null || child.signalCode !== null) return
     child.kill()

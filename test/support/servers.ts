@@ -23,5 +23,7 @@ export function isThere (server: Server): Promise<boolean> {
 }
 
 export function serversFound () {
-  return Promise.all((Object.keys(servers) as Server[]).map(async (name) => ({ name, url: servers[name].replace(/\/\/.*@/, '//'), there: await isThere(name) })))
+  return Promise.all((Object.keys(servers) as Server[]).map(async (name) => ({
+    name, url: servers[name].replace(/\/\/.*@/, '//'), there: await isThere(name)
+  })))
 }

@@ -6,7 +6,7 @@ import { Clock } from './clock.js'
 import { people } from './users.js'
 import type { TestUser } from './users.js'
 
-/** Pages in one scope: `/who` tells whom it sees, `/members` and `/fresh` are guarded, `/do` does what the browser brings along. */
+/** Pages in one scope: `/who` tells whom it sees, `/members` and `/fresh` are guarded, `/do` does what the browser asks. */
 export function furnish (app: FastifyInstance): void {
   const { guard, guardFresh } = app.login
   app.get('/who', async (request) => {

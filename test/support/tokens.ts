@@ -11,6 +11,8 @@ export function claimsOf (token: string | undefined): Record<string, unknown> {
 }
 
 /** A token signed by whoever has the secret. */
-export function forge (claims: object, { secret = SECRET, typ = 'session+jwt', algorithm = 'HS256' as 'HS256' | 'HS384' | 'HS512' } = {}): string {
+export function forge (
+  claims: object, { secret = SECRET, typ = 'session+jwt', algorithm = 'HS256' as 'HS256' | 'HS384' | 'HS512' } = {}
+): string {
   return createSigner({ key: secret, algorithm, header: { alg: algorithm, typ } })(claims as Record<string, unknown>)
 }

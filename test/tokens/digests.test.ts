@@ -20,7 +20,10 @@ t.test('a value has one digest under one secret, and it does not show the value'
 
 t.test('another value, no digest and what is no digest count as changed', (t) => {
   const good = digest('value')
-  for (const given of [undefined, '', 'x', good.slice(1), `${good}AAAA`, digest('other'), 'é'.repeat(22), good.toUpperCase(), '='.repeat(24)]) {
+  for (const given of [
+    undefined, '', 'x', good.slice(1), `${good}AAAA`, digest('other'), 'é'.repeat(22), good.toUpperCase(),
+    '='.repeat(24)
+  ]) {
     t.equal(compare(given, 'value'), 'changed', String(given))
   }
   t.end()

@@ -88,7 +88,9 @@ t.test('a token that is bad for another reason than its signature is not tried u
   const reasons: string[] = []
   app.login.on('invalidToken', ({ reason }) => reasons.push(reason))
   const { visit } = onePage(app)
-  for (const token of [forge({ ck: 'other', ...common }), forge({ ck: 'session', ...common }, { typ: 'JWT', secret: OTHER_SECRET })]) {
+  for (const token of [
+    forge({ ck: 'other', ...common }), forge({ ck: 'session', ...common }, { typ: 'JWT', secret: OTHER_SECRET })
+  ]) {
     await visit((session) => session.data(), { cookie: `session=${token}` })
   }
   t.same(reasons, ['claims', 'type'])

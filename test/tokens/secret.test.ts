@@ -30,7 +30,10 @@ t.test('there is no default secret: start-up stops, and says how to make one', a
   for (const options of [{}, { secret: undefined }]) {
     for (const error of (await refusals(options)).errors) {
       t.equal(error?.code, 'FST_LOGIN_INVALID_OPTIONS')
-      t.equal(error?.message, `fastify-login cannot start: secret is missing, and there is no default. Make one with: ${COMMAND}`)
+      t.equal(
+        error?.message,
+        `fastify-login cannot start: secret is missing, and there is no default. Make one with: ${COMMAND}`
+      )
     }
   }
 })
@@ -42,7 +45,10 @@ t.test('a short secret is answered with the command that makes a good one', asyn
   ]
   for (const [secret, bytes] of table) {
     for (const error of (await refusals({ secret })).errors) {
-      t.match(error, { code: 'FST_LOGIN_SECRET_TOO_SHORT', message: `each secret needs at least 32 bytes, got ${bytes}. Make one with: ${COMMAND}` })
+      t.match(error, {
+        code: 'FST_LOGIN_SECRET_TOO_SHORT',
+        message: `each secret needs at least 32 bytes, got ${bytes}. Make one with: ${COMMAND}`
+      })
     }
   }
 })
@@ -60,10 +66,13 @@ t.test('32 bytes are enough, as string or Buffer, alone or in a list', async (t)
 
 t.test('a short secret is said last: whoever reads it has nothing else to mend', async (t) => {
   const others = [
-    { cookie: { sameSite: 'Lax' } }, { clok: Date.now }, { verifiedCacheSize: -1 }, { cookie: { sameSite: 'none' } }, { cookie: { partitioned: true } }
+    { cookie: { sameSite: 'Lax' } }, { clok: Date.now }, { verifiedCacheSize: -1 }, { cookie: { sameSite: 'none' } },
+    { cookie: { partitioned: true } }
   ]
   for (const other of others) {
-    for (const error of (await refusals({ secret: 'short', ...other })).errors) t.equal(error?.code, 'FST_LOGIN_INVALID_OPTIONS', JSON.stringify(other))
+    for (const error of (await refusals({ secret: 'short', ...other })).errors) {
+      t.equal(error?.code, 'FST_LOGIN_INVALID_OPTIONS', JSON.stringify(other))
+    }
   }
 })
 
@@ -72,7 +81,8 @@ t.test('no message and no log line says what a secret is', async (t) => {
   const wrong: object[] = [
     { secret: hidden }, { secret: [hidden, 5] }, { secret: [[hidden]] }, { secret: { key: hidden } },
     { secret: Number(hidden) }, { secret: [Number(hidden)] }, { secret: [SECRET, hidden] },
-    { secret: Buffer.from(hidden) }, { secret: 0, secrets: hidden }, { secrte: hidden }, { SECRET: hidden }, { secret: SECRET, sessionSecret: hidden },
+    { secret: Buffer.from(hidden) }, { secret: 0, secrets: hidden }, { secrte: hidden }, { SECRET: hidden },
+    { secret: SECRET, sessionSecret: hidden },
     { secret: SECRET, jwt: { secret: hidden } }, { secret: SECRET, cookie: { secret: hidden } },
     { secret: SECRET, cookie: { secure: 'yes', signed: hidden } }
   ]

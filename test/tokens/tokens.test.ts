@@ -7,7 +7,9 @@ import { OTHER_SECRET, SECRET } from '../support/tokens.js'
 
 const now = new Clock().read()
 const seconds = now / 1000
-const settings: TokenSettings = { secrets: [Buffer.from(SECRET)], cookieName: 'sid', audience: undefined, cacheSize: 3, absoluteSeconds: 90 }
+const settings: TokenSettings = {
+  secrets: [Buffer.from(SECRET)], cookieName: 'sid', audience: undefined, cacheSize: 3, absoluteSeconds: 90
+}
 const times = { iat: seconds, exp: seconds + 60, born: seconds }
 const session = (changes: Partial<TokenSettings> = {}) => createTokens('session', { ...settings, ...changes })
 
@@ -19,7 +21,9 @@ t.test('what was signed is read back, with the cookie it counts in', (t) => {
 
   const remember = createTokens('remember', { ...settings, audience: 'shop' })
   const remembered = { ...times, uid: 'ann', sid: 'some-login', auth_time: seconds, days: 7, tok: 'once' }
-  t.same(remember.read(remember.sign(remembered), now), { kind: 'valid', claims: { ck: 'sid', aud: 'shop', ...remembered } })
+  t.same(remember.read(remember.sign(remembered), now), {
+    kind: 'valid', claims: { ck: 'sid', aud: 'shop', ...remembered }
+  })
   t.end()
 })
 
@@ -49,8 +53,14 @@ t.test('no token with one character changed is accepted', (t) => {
 t.test('no part of a token is accepted, and nothing put around it', (t) => {
   const tokens = session({ cacheSize: 0 })
   const token = tokens.sign({ ...times, uid: 'ann', sid: 's', auth_time: 1 })
-  const parts = Array.from({ length: token.length }, (_, length) => [token.slice(0, length), token.slice(length + 1)]).flat()
-  t.same([...parts, ` ${token}`, `${token} `, `.${token}`, `${token}.`, token + token].filter((part) => tokens.read(part, now).kind !== 'invalid'), [])
+  const parts = Array.from({ length: token.length }, (_, length) => [token.slice(0, length), token.slice(length + 1)])
+    .flat()
+  t.same(
+    [
+      ...parts, ` ${token}`, `${token} `, `.${token}`, `${token}.`, token + token
+    ].filter((part) => tokens.read(part, now).kind !== 'invalid'),
+    []
+  )
   t.end()
 })
 
@@ -135,7 +145,9 @@ t.test('a crowd that comes once does not push out those who come back', (t) => {
 
 t.test('the cache stays within its size, and the least recently used leaves first', (t) => {
   const tokens = session()
-  const [a, b, c, d] = ['a', 'b', 'c', 'd'].map((name) => tokens.sign({ ...times, data: { name } })) as [string, string, string, string]
+  const [a, b, c, d] = ['a', 'b', 'c', 'd'].map((name) => tokens.sign({ ...times, data: { name } })) as [
+    string, string, string, string
+  ]
   const [ofA, ofB, ofC] = [a, b, c].map((token) => learn(tokens, token))
   t.equal(tokens.read(a, now), ofA, 'a was used again')
   learn(tokens, d)
@@ -204,10 +216,13 @@ t.test('failed tokens are no visits: they do not make anybody unknown again', (t
 })
 
 t.test('whoever has an expired token cannot hold a place with it, or with anything that ends like it', (t) => {
-  const dead = (tokens: ReturnType<typeof session>, token: string) => [() => tokens.read(token, now + 60_000), () => tokens.read(`x.y.${token.slice(-43)}`, now)]
+  const dead = (tokens: ReturnType<typeof session>, token: string) =>
+    [() => tokens.read(token, now + 60_000), () => tokens.read(`x.y.${token.slice(-43)}`, now)]
   for (const which of [0, 1]) {
     const tokens = session({ cacheSize: 2 })
-    const [old, good, other] = ['old', 'good', 'other'].map((name) => tokens.sign({ ...times, exp: name === 'old' ? seconds + 60 : seconds + 80, data: { name } })) as [string, string, string]
+    const [old, good, other] = ['old', 'good', 'other'].map((name) => tokens.sign({
+      ...times, exp: name === 'old' ? seconds + 60 : seconds + 80, data: { name }
+    })) as [string, string, string]
     learn(tokens, old)
     const reading = learn(tokens, good)
     t.equal((dead(tokens, old)[which]!() as { kind: string }).kind, 'invalid')
@@ -219,10 +234,13 @@ t.test('whoever has an expired token cannot hold a place with it, or with anythi
 
 t.test('another payload before a signature that is known as verified is refused', (t) => {
   const tokens = session()
-  const [header, , signature] = tokens.sign({ ...times, uid: 'ann', sid: 's', auth_time: 1 }).split('.') as [string, string, string]
+  const [header, , signature] = tokens.sign({ ...times, uid: 'ann', sid: 's', auth_time: 1 })
+    .split('.') as [string, string, string]
   const [, payload] = tokens.sign({ ...times, uid: 'bob', sid: 's', auth_time: 1 }).split('.') as [string, string]
   learn(tokens, tokens.sign({ ...times, uid: 'ann', sid: 's', auth_time: 1 }))
-  for (let time = 0; time < 3; time++) t.same(tokens.read(`${header}.${payload}.${signature}`, now), { kind: 'invalid', reason: 'signature' })
+  for (let time = 0; time < 3; time++) {
+    t.same(tokens.read(`${header}.${payload}.${signature}`, now), { kind: 'invalid', reason: 'signature' })
+  }
   t.match(tokens.read(tokens.sign({ ...times, uid: 'ann', sid: 's', auth_time: 1 }), now), { claims: { uid: 'ann' } })
   t.end()
 })

@@ -43,7 +43,9 @@ t.test('two requests at once with one cookie each have values of their own', asy
   for (let time = 0; time < 2; time++) await visit((session) => session.get('list')) // known as verified from now on
   const answers = await Promise.all(['a', 'b'].map((name) => app.inject({ url: `/add/${name}`, cookies })))
   t.same(answers.map((answer) => answer.json()), [['first', 'a'], ['first', 'b']])
-  t.same(answers.map((answer) => claimsOf((answer.cookies as { value: string }[])[0]!.value).data), [{ list: ['first', 'a'] }, { list: ['first', 'b'] }])
+  t.same(answers.map((answer) => claimsOf((answer.cookies as { value: string }[])[0]!.value).data), [
+    { list: ['first', 'a'] }, { list: ['first', 'b'] }
+  ])
 })
 
 t.test('a session known as verified ends when it is due', async (t) => {

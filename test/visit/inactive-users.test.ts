@@ -8,7 +8,9 @@ import { site } from '../support/site.js'
 t.test('isActive: only false makes a user inactive, and what is no boolean is an error', async (t) => {
   const cases: [unknown, number, number][] = [
     [true, 302, 200], [undefined, 302, 200], [false, 403, 302],
-    ...[0, 1, null, '', 'false', 'true', {}, [], () => false].map((wrong): [unknown, number, number] => [wrong, 500, 500])
+    ...[
+      0, 1, null, '', 'false', 'true', {}, [], () => false
+    ].map((wrong): [unknown, number, number] => [wrong, 500, 500])
   ]
   for (const [isActive, login, guarded] of cases) {
     const { user, visitor } = await site()
@@ -79,7 +81,11 @@ t.test('the requestLoader is asked for an inactive user too, and its own inactiv
     await request.getCurrentUser()
     await reply.logoutUser()
   }, { 'x-key': 'good' })
-  t.match(heard.at(-1), { event: 'logout', payload: { user: user('ann'), userId: 'ann' } }, 'the one who was signed in has left')
+  t.match(
+    heard.at(-1),
+    { event: 'logout', payload: { user: user('ann'), userId: 'ann' } },
+    'the one who was signed in has left'
+  )
   machine.isActive = false
   t.strictSame(await ann.who({ 'x-key': 'good' }), { user: null, kind: 'anonymous' })
   machine.isActive = 'no'

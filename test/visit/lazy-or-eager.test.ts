@@ -60,7 +60,10 @@ t.test('eager loads nobody on the routes of an area below, which has users of it
   const app = await build({ loadUser: 'eager', userLoader: (id) => { asked.push(id); return { id } } })
   await app.register(async (child) => {
     await child.register(fastifyLogin, {
-      secret: OTHER_SECRET, userLoader: () => null, session: { cookieName: 'staff' }, remember: { cookieName: 'staff_remember' }
+      secret: OTHER_SECRET,
+      userLoader: () => null,
+      session: { cookieName: 'staff' },
+      remember: { cookieName: 'staff_remember' }
     })
     child.get('/staff', async () => 'plain')
   })

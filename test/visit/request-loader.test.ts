@@ -31,14 +31,18 @@ const NOBODY = { user: null, state: { kind: 'anonymous' } }
 
 t.test('a key is a user, at guards too, and no cookie is touched', async (t) => {
   for (const later of [false, true]) {
-    const { app, asked } = await keyed(later ? { requestLoader: async (request) => request.headers['x-key'] === KEY['x-key'] ? KIM.user : undefined } : {})
+    const { app, asked } = await keyed(later
+      ? { requestLoader: async (request) => request.headers['x-key'] === KEY['x-key'] ? KIM.user : undefined }
+      : {})
     for (const url of ['/', '/guarded']) {
       const response = await app.inject({ url, headers: KEY })
       t.strictSame([response.statusCode, response.json()], [200, KIM])
       t.strictSame(setCookies(response), [])
     }
     t.strictSame((await app.inject('/')).json(), NOBODY)
-    t.match(await app.inject({ url: '/guarded', headers: JSON_ONLY }), { statusCode: 401, body: /FST_LOGIN_UNAUTHORIZED/ })
+    t.match(await app.inject({ url: '/guarded', headers: JSON_ONLY }), {
+      statusCode: 401, body: /FST_LOGIN_UNAUTHORIZED/
+    })
     t.match(await app.inject({ url: '/anonymous', headers: KEY }), { statusCode: 302, headers: { location: '/home' } })
     if (!later) t.strictSame(asked, ['/', '/guarded', '/', '/guarded', '/anonymous'])
   }
@@ -54,7 +58,9 @@ t.test('where there is no userLoader, a key is the only way in and no cookie is 
 t.test('a key is asked for only when no cookie gives a user', async (t) => {
   const { app, asked } = await keyed()
   const { session, _remember } = await app.login.cookiesFor({ id: 'ann' }, { remember: true })
-  for (const cookies of [{ session: session! }, { _remember: _remember! }, { session: 'garbage', _remember: _remember! }]) {
+  for (const cookies of [
+    { session: session! }, { _remember: _remember! }, { session: 'garbage', _remember: _remember! }
+  ]) {
     t.match((await app.inject({ url: '/guarded', cookies, headers: KEY })).json(), { user: { id: 'ann', name: 'Ann' } })
   }
   t.strictSame(asked, [])
@@ -81,7 +87,11 @@ t.test('cookies that give no user do not keep a key out, and are cleared', async
   ]
   for (const [name, cookies, cleared] of table) {
     const response = await app.inject({ url: '/guarded', cookies: cookies as Record<string, string>, headers: KEY })
-    t.strictSame([response.statusCode, response.json().state, setCookies(response)], [200, { kind: 'request' }, cleared], name)
+    t.strictSame(
+      [response.statusCode, response.json().state, setCookies(response)],
+      [200, { kind: 'request' }, cleared],
+      name
+    )
     const without = await app.inject({ url: '/guarded', cookies: cookies as Record<string, string> })
     t.strictSame([without.statusCode, setCookies(without)], [302, cleared], `${name}, without a key`)
   }
@@ -93,7 +103,9 @@ t.test('a key never makes a fresh login', async (t) => {
   app.login.on('needsRefresh', ({ user }) => told.push(user))
   app.login.on('unauthorized', () => told.push('unauthorized'))
   for (const url of ['/fresh', '/fresh-now']) {
-    t.match(await app.inject({ url, headers: { ...KEY, ...JSON_ONLY } }), { statusCode: 401, body: /FST_LOGIN_FRESH_REQUIRED/ })
+    t.match(await app.inject({ url, headers: { ...KEY, ...JSON_ONLY } }), {
+      statusCode: 401, body: /FST_LOGIN_FRESH_REQUIRED/
+    })
   }
   t.strictSame(told, [KIM.user, KIM.user])
 })
@@ -109,7 +121,9 @@ t.test('a key is no login: there is nothing to log out of, to confirm or to reme
   })
   app.post('/confirm', { preHandler: app.login.guard() }, async (_request, reply) => { await reply.confirmLogin() })
   t.strictSame((await app.inject({ method: 'POST', url: '/logout', headers: KEY })).json(), NOBODY)
-  t.match(await app.inject({ method: 'POST', url: '/confirm', headers: KEY }), { statusCode: 401, body: /FST_LOGIN_UNAUTHORIZED/ })
+  t.match(await app.inject({ method: 'POST', url: '/confirm', headers: KEY }), {
+    statusCode: 401, body: /FST_LOGIN_UNAUTHORIZED/
+  })
   t.strictSame(told, [])
 })
 
@@ -137,11 +151,16 @@ t.test('who is not active is nobody by key either; a user without an id is an er
 })
 
 t.test('where it cannot be told whose key that is, that is an error', async (t) => {
-  for (const requestLoader of [() => { throw new Error('keys are down') }, async () => { throw new Error('keys are down') }]) {
+  const failures = [() => { throw new Error('keys are down') }, async () => { throw new Error('keys are down') }]
+  for (const requestLoader of failures) {
     const { app } = await keyed({ requestLoader })
     for (const url of ['/', '/guarded', '/fresh', '/anonymous']) {
       t.match(await app.inject({ url, headers: KEY }), { statusCode: 500, body: /keys are down/ }, url)
     }
-    t.match(await app.inject({ url: '/guarded', cookies: await app.login.cookiesFor({ id: 'ann' }) }), { statusCode: 200 }, 'a cookie needs no key')
+    t.match(
+      await app.inject({ url: '/guarded', cookies: await app.login.cookiesFor({ id: 'ann' }) }),
+      { statusCode: 200 },
+      'a cookie needs no key'
+    )
   }
 })

@@ -48,7 +48,9 @@ t.test('a remembered user who is gone is not restored, and the values of the ses
 
 t.test('the requestLoader is still asked after a session whose user is gone', async (t) => {
   const machine = { id: 'machine', name: 'Machine' }
-  const { user, byId, visitor } = await site({ requestLoader: (request) => request.headers['x-key'] === 'good' ? machine : null })
+  const { user, byId, visitor } = await site({
+    requestLoader: (request) => request.headers['x-key'] === 'good' ? machine : null
+  })
   const ann = visitor()
   await ann.signIn(user('ann'), { remember: 5 })
   byId.delete('ann')

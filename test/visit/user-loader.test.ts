@@ -36,7 +36,9 @@ async function counting (options: FastifyLoginOptions = {}) {
     answers.push(...await Promise.allSettled([request.getCurrentUser()]))
     return answers.map((answer) => answer.status === 'fulfilled' ? answer.value : (answer.reason as Error).message)
   })
-  app.get('/guarded-insists', { onRequest: app.login.guard(), preHandler: [app.login.guard(), app.login.verify] }, async (request) => {
+  app.get('/guarded-insists', {
+    onRequest: app.login.guard(), preHandler: [app.login.guard(), app.login.verify]
+  }, async (request) => {
     return [await request.getCurrentUser(), request.currentUser, request.requireUser()]
   })
   return { app, clock, calls: () => calls, runs: () => runs }
@@ -46,7 +48,9 @@ for (const [fails, userLoader] of Object.entries(failures)) {
   t.test(`a loader that ${fails} is a 500 wherever the user is asked for: no pass, no logout`, async (t) => {
     const { app, runs } = await counting({ userLoader })
     const { session, _remember } = await app.login.cookiesFor({ id: 'ann' }, { remember: true })
-    for (const cookies of [{ session: session! }, { _remember: _remember! }, { session: session!, _remember: _remember! }]) {
+    for (const cookies of [
+      { session: session! }, { _remember: _remember! }, { session: session!, _remember: _remember! }
+    ]) {
       for (const url of ['/guarded', '/fresh', '/asks']) {
         const response = await app.inject({ url, cookies })
         t.match(response, { statusCode: 500, body: /database down/ }, url)
@@ -77,7 +81,9 @@ for (const [fails, userLoader] of Object.entries(failures)) {
   t.test(`a loader that ${fails} is asked once per request`, async (t) => {
     const { app, calls } = await counting({ userLoader })
     const cookies = await app.login.cookiesFor({ id: 'ann' })
-    t.strictSame((await app.inject({ url: '/insists', cookies })).json(), ['database down', 'database down', 'database down'])
+    t.strictSame((await app.inject({ url: '/insists', cookies })).json(), [
+      'database down', 'database down', 'database down'
+    ])
     t.equal(calls(), 1)
   })
 
@@ -96,14 +102,23 @@ for (const [fails, userLoader] of Object.entries(failures)) {
       return reply.code(503).send(error.message)
     })
     app.get('/', { preHandler: app.login.guard() }, async () => 'passed')
-    t.match(await app.inject({ url: '/', cookies: await app.login.cookiesFor({ id: 'ann' }) }), { statusCode: 503, body: 'database down' })
-    t.strictSame(seen, ['FST_LOGIN_USER_NOT_LOADED', 'FST_LOGIN_USER_NOT_LOADED', 'FST_LOGIN_USER_NOT_LOADED', 'database down'])
+    t.match(await app.inject({ url: '/', cookies: await app.login.cookiesFor({ id: 'ann' }) }), {
+      statusCode: 503, body: 'database down'
+    })
+    t.strictSame(seen, [
+      'FST_LOGIN_USER_NOT_LOADED', 'FST_LOGIN_USER_NOT_LOADED', 'FST_LOGIN_USER_NOT_LOADED', 'database down'
+    ])
   })
 }
 
 t.test('a loader that has recovered finds everything as it was', async (t) => {
   let down = true
-  const { app } = await counting({ userLoader: async (id) => { if (down) throw new Error('database down'); return { id } } })
+  const { app } = await counting({
+    userLoader: async (id) => {
+      if (down) throw new Error('database down')
+      return { id }
+    }
+  })
   app.post('/login', async (_request, reply) => reply.loginUser({ id: 'ann' }, { remember: true }))
   const browser = new Browser(app)
   await browser.post('/login')
@@ -132,7 +147,9 @@ t.test('the loader runs once per request, whoever asks and however often', async
       const { session, _remember } = await app.login.cookiesFor({ id: 'ann' }, { remember: true })
       for (const cookies of [{ session: session! }, { _remember: _remember! }]) {
         const before = calls()
-        t.strictSame((await app.inject({ url: '/insists', cookies })).json(), [answer ?? null, answer ?? null, answer ?? null])
+        t.strictSame((await app.inject({ url: '/insists', cookies })).json(), [
+          answer ?? null, answer ?? null, answer ?? null
+        ])
         t.equal(calls(), before + 1)
         const guarded = await app.inject({ url: '/guarded-insists', cookies })
         if (answer) t.strictSame(guarded.json(), [answer, answer, answer])
@@ -154,7 +171,9 @@ t.test('the loader is not asked when nobody is there, nor for a route that never
 t.test('eagerly, the user is there before any hook of the application', async (t) => {
   for (const userLoader of [people().userLoader, async (id: string | number) => people().userLoader(id)]) {
     const { app, calls } = await counting({ userLoader, loadUser: 'eager' })
-    const onRequest = async (request: FastifyRequest, reply: FastifyReply) => { reply.header('x-user', request.requireUser<{ name: string }>().name) }
+    const onRequest = async (request: FastifyRequest, reply: FastifyReply) => {
+      reply.header('x-user', request.requireUser<{ name: string }>().name)
+    }
     app.get('/', { onRequest }, async (request) => request.loginState)
     const response = await app.inject({ url: '/', cookies: await app.login.cookiesFor({ id: 'ann' }) })
     t.match(response, { statusCode: 200, headers: { 'x-user': 'Ann', vary: 'Cookie' } })
@@ -199,7 +218,9 @@ for (const [member, [read, anonymous]] of Object.entries(members)) {
       await loading
       return read(request)
     })
-    t.match(await app.inject({ url: '/', cookies: await app.login.cookiesFor({ id: 'ann' }) }), { statusCode: 200, body: /"ann"/ })
+    t.match(await app.inject({ url: '/', cookies: await app.login.cookiesFor({ id: 'ann' }) }), {
+      statusCode: 200, body: /"ann"/
+    })
   })
 }
 
@@ -227,7 +248,11 @@ t.test('a loader that fails says nothing about the user: an error, and the cooki
     failing = true
     for (const seconds of [60, DAY * 0.9]) {
       clock.advance(seconds)
-      t.match(await ann.get('/members'), { statusCode: 500, headers: { 'set-cookie': undefined, location: undefined } }, `${how}, ${seconds}`)
+      t.match(
+        await ann.get('/members'),
+        { statusCode: 500, headers: { 'set-cookie': undefined, location: undefined } },
+        `${how}, ${seconds}`
+      )
     }
     const both = await ann.can(async (request) => {
       await t.rejects(request.getCurrentUser(), { message: 'database down' })
@@ -243,14 +268,20 @@ t.test('a loader that fails says nothing about the user: an error, and the cooki
 t.test('a loader that returns something without an id is an error, never a pass and never a logout', async (t) => {
   for (const wrong of [{}, { id: '' }, { id: NaN }, { id: 7n }, { id: {} }, 'ann', 7, true, []]) {
     let answer: object | null = null
-    const { user, visitor } = await site({ userLoader: () => answer, requestLoader: (request) => 'x-key' in request.headers ? answer : null })
+    const { user, visitor } = await site({
+      userLoader: () => answer, requestLoader: (request) => 'x-key' in request.headers ? answer : null
+    })
     const ann = visitor()
     await ann.signIn(user('ann'), { remember: 5 })
     answer = wrong as object
     for (const headers of [{}, { 'x-key': 'good' }]) {
       const browser = 'x-key' in headers ? visitor() : ann
       const response = await browser.get('/members', headers)
-      t.match(response.json(), { statusCode: 500, code: 'FST_LOGIN_USER_WITHOUT_ID' }, JSON.stringify([typeof wrong, headers]))
+      t.match(
+        response.json(),
+        { statusCode: 500, code: 'FST_LOGIN_USER_WITHOUT_ID' },
+        JSON.stringify([typeof wrong, headers])
+      )
       t.strictSame(setCookies(response), [])
     }
   }

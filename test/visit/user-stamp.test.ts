@@ -122,7 +122,11 @@ t.test('a userStamp that throws or returns no string is an error at that request
       t.match(response, { statusCode: 500, headers: { 'set-cookie': undefined } }, String(answer))
       t.equal(response.json().code, typeof answer === 'function' ? undefined : 'FST_LOGIN_INVALID_OPTIONS')
     }
-    t.match(await visitor().signIn(user('ann')), { statusCode: 500, headers: { 'set-cookie': undefined } }, String(answer))
+    t.match(
+      await visitor().signIn(user('ann')),
+      { statusCode: 500, headers: { 'set-cookie': undefined } },
+      String(answer)
+    )
     failing = false
     for (const browser of [ann, reopened]) t.match(await browser.who(), { user: 'ann' })
   }

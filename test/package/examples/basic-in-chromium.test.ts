@@ -21,7 +21,9 @@ async function signIn (page: Page, { remember = false } = {}): Promise<void> {
 // Processes of their own take longer where the machine is busy.
 t.setTimeout(120_000)
 
-t.test('the example in Chromium', { skip: existsSync(executablePath) ? false : `${executablePath} is not there` }, async (t) => {
+const skip = existsSync(executablePath) ? false : `${executablePath} is not there`
+
+t.test('the example in Chromium', { skip }, async (t) => {
   const { address } = await start(t, 'examples/basic.ts', { SESSION_SECRET: 'the secret of the example, in its test' })
   const browser = await chromium.launch({ executablePath, args })
   t.teardown(() => browser.close())
@@ -74,7 +76,8 @@ t.test('the example in Chromium', { skip: existsSync(executablePath) ? false : `
     const foreign = 'http://prize.example/'
     await page.route(foreign, (route) => route.fulfill({
       contentType: 'text/html',
-      body: `<form method="post" action="${address}/settings"><input name="name" value="Mallory"><button>Win a prize</button></form>`
+      body: `<form method="post" action="${address}/settings">
+<input name="name" value="Mallory"><button>Win a prize</button></form>`
     }))
     await page.goto(foreign)
     await page.getByRole('button', { name: 'Win a prize' }).click()

@@ -13,9 +13,15 @@ const cleared = { ...ofSession, 'Max-Age': '0', Expires: 'Thu, 01 Jan 1970 00:00
 const field = (page: Answer, name: string) => new RegExp(`name="${name}"[^>]* value="([^"]*)"`).exec(page.text)?.[1]
 
 /** Compares what is given; cookies always, attribute by attribute: where none are named, none may come. */
-function expect (t: Test, answer: Answer, { cookies = {}, ...rest }: { status?: number, location?: string, text?: string, cookies?: object }): void {
+function expect (
+  t: Test, answer: Answer,
+  { cookies = {}, ...rest }: { status?: number, location?: string, text?: string, cookies?: object }
+): void {
   t.match(answer, rest)
-  t.strictSame(Object.fromEntries(Object.entries(answer.set).map(([name, cookie]) => [name, cookie.attributes])), cookies)
+  t.strictSame(
+    Object.fromEntries(Object.entries(answer.set).map(([name, cookie]) => [name, cookie.attributes])),
+    cookies
+  )
 }
 
 const right = { username: 'ann', password: 'correct horse' }
@@ -39,7 +45,9 @@ t.test('the example, driven over HTTP', async (t) => {
       expect(t, page, { status: 401, text: 'Wrong user name or password.' })
       t.equal(field(page, 'next'), '/dashboard?a=1&#38;b=&#34;2&#34;', 'the form keeps next, escaped')
     }
-    for (const strange of [{ username: 'ann' }, { ...right, remember: 'yes' }, { ...right, username: 'a'.repeat(101) }]) {
+    for (const strange of [
+      { username: 'ann' }, { ...right, remember: 'yes' }, { ...right, username: 'a'.repeat(101) }
+    ]) {
       expect(t, await browser.submit('/login', strange as Record<string, string>), { status: 400 })
     }
     expect(t, await browser.send('/dashboard'), { status: 302, location: '/login?next=%2Fdashboard' })
@@ -71,8 +79,12 @@ t.test('the example, driven over HTTP', async (t) => {
     expect(t, again, { status: 200, text: 'Please sign in again to go on.' })
     t.equal(field(again, 'username'), 'ann')
     t.match(again.text, /name="remember" type="checkbox" checked>/)
-    expect(t, await browser.submit('/settings', { name: 'Mallory' }), { status: 302, location: '/login?next=%2Fsettings' })
-    expect(t, await browser.submit('/login', { ...right, remember: 'on', next: field(again, 'next')! }), { status: 302, location: '/settings', cookies: both })
+    expect(t, await browser.submit('/settings', { name: 'Mallory' }), {
+      status: 302, location: '/login?next=%2Fsettings'
+    })
+    expect(t, await browser.submit('/login', { ...right, remember: 'on', next: field(again, 'next')! }), {
+      status: 302, location: '/settings', cookies: both
+    })
     expect(t, await browser.send('/settings'), { status: 200, text: 'value="Ann"' })
 
     const before = new Map(browser.jar)
@@ -122,7 +134,11 @@ t.test('the example, driven over HTTP', async (t) => {
 
   t.test('the example follows no next that leads away', async (t) => {
     for (const next of ['//evil.example', '/\\evil.example', 'https://evil.example/', '/login', '']) {
-      t.match(await new Browser(address).submit('/login', { ...right, next }), { status: 302, location: '/dashboard' }, JSON.stringify(next))
+      t.match(
+        await new Browser(address).submit('/login', { ...right, next }),
+        { status: 302, location: '/dashboard' },
+        JSON.stringify(next)
+      )
     }
   })
 })
@@ -130,11 +146,15 @@ t.test('the example, driven over HTTP', async (t) => {
 t.test('the example without SESSION_SECRET makes one, and says so', async (t) => {
   const { address, output } = await start(t, 'examples/basic.ts')
   t.match(output(), 'SESSION_SECRET is not set')
-  expect(t, await new Browser(address).submit('/login', right), { status: 302, location: '/dashboard', cookies: { session: ofSession } })
+  expect(t, await new Browser(address).submit('/login', right), {
+    status: 302, location: '/dashboard', cookies: { session: ofSession }
+  })
 })
 
 t.test('the example in production sets Secure', async (t) => {
   const { address } = await start(t, 'examples/basic.ts', { ...env, NODE_ENV: 'production' })
   const cookies = { session: { ...ofSession, Secure: true }, _remember: { ...remembered, Secure: true } }
-  expect(t, await new Browser(address).submit('/login', { ...right, remember: 'on' }), { status: 302, location: '/dashboard', cookies })
+  expect(t, await new Browser(address).submit('/login', { ...right, remember: 'on' }), {
+    status: 302, location: '/dashboard', cookies
+  })
 })

@@ -12,11 +12,15 @@ t.test('the devices example lists the logins of a user, and ends them', async (t
   const phone = new HttpBrowser(site)
   const tablet = new HttpBrowser(site)
   const stranger = new HttpBrowser(site)
-  const signIn = (browser: HttpBrowser, username: string, password: string) => browser.submit('/login', { username, password, remember: 'on' })
-  for (const browser of [laptop, phone, tablet]) t.match(await signIn(browser, 'ann', 'correct horse'), { status: 302, location: '/devices' })
+  const signIn = (browser: HttpBrowser, username: string, password: string) =>
+    browser.submit('/login', { username, password, remember: 'on' })
+  for (const browser of [laptop, phone, tablet]) {
+    t.match(await signIn(browser, 'ann', 'correct horse'), { status: 302, location: '/devices' })
+  }
   await signIn(stranger, 'ben', 'battery staple')
 
-  const others = async (browser: HttpBrowser) => [...(await browser.send('/devices')).text.matchAll(/name="sid" value="([^"]+)"/g)].map(([, sid]) => sid!)
+  const others = async (browser: HttpBrowser) =>
+    [...(await browser.send('/devices')).text.matchAll(/name="sid" value="([^"]+)"/g)].map(([, sid]) => sid!)
   const page = await laptop.send('/devices')
   t.match(page, { status: 200, text: /node \(remembered\)[^]*this one/ })
   const [first, second] = await others(laptop)
@@ -33,7 +37,9 @@ t.test('the devices example lists the logins of a user, and ends them', async (t
 
   await laptop.submit('/devices/end-others')
   t.strictSame(await others(laptop), [])
-  for (const browser of [phone, tablet]) t.match(await browser.send('/devices'), { status: 302, location: '/login?next=%2Fdevices' })
+  for (const browser of [phone, tablet]) {
+    t.match(await browser.send('/devices'), { status: 302, location: '/login?next=%2Fdevices' })
+  }
   t.match(await stranger.send('/devices'), { status: 200 })
 
   const copied = new Map(laptop.jar)

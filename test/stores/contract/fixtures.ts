@@ -24,7 +24,10 @@ export function newRecord (userId: UserId, changes: Partial<LoginRecord> = {}): 
   return { area: AREA, sid: newSid(), userId, createdAt: NOW, lastSeenAt: NOW, expiresAt: NOW + HOUR, userAgent: 'Lynx/2.9', remember: false, ...changes }
 }
 
-export function create (store: LoginStore, record: LoginRecord, { digest = null as string | null, maxLogins = null as number | null, replaces = [] as string[], now = NOW } = {}) {
+export function create (
+  store: LoginStore, record: LoginRecord,
+  { digest = null as string | null, maxLogins = null as number | null, replaces = [] as string[], now = NOW } = {}
+) {
   return store.create(record, { digest, maxLogins, replaces, now })
 }
 

@@ -41,7 +41,9 @@ export const limits: Part = (t, store) => {
 
   t.test('one record that has expired takes no other with it', async (t) => {
     const userId = newUser()
-    const [short, long] = [newRecord(userId, { expiresAt: NOW + 1000 }), newRecord(userId, { expiresAt: NOW + 2 * HOUR })]
+    const [short, long] = [
+      newRecord(userId, { expiresAt: NOW + 1000 }), newRecord(userId, { expiresAt: NOW + 2 * HOUR })
+    ]
     for (const record of [long, short]) await create(store, record)
     await store.touch(ownerOf(userId), long.sid, { lastSeenAt: NOW + 1001, expiresAt: 0, now: NOW + 1001 })
     t.strictSame(await store.list(ownerOf(userId), NOW + 1001), [{ ...long, lastSeenAt: NOW + 1001 }])
@@ -80,7 +82,9 @@ export const limits: Part = (t, store) => {
 
   t.test('a login takes the place of those it replaces: nobody makes room, and they are not reported', async (t) => {
     const userId = newUser()
-    const [phone, laptop, stranger] = [newRecord(userId), newRecord(userId, { createdAt: NOW + 1 }), newRecord(newUser())]
+    const [phone, laptop, stranger] = [
+      newRecord(userId), newRecord(userId, { createdAt: NOW + 1 }), newRecord(newUser())
+    ]
     for (const record of [phone, laptop, stranger]) await create(store, record)
     const again = newRecord(userId, { createdAt: NOW + 2 })
     t.strictSame(await create(store, again, { maxLogins: 2, replaces: [laptop.sid, stranger.sid, 'never-there'] }), [])
@@ -103,7 +107,10 @@ export const limits: Part = (t, store) => {
 
   t.test('a user may have hundreds of logins, and end them', async (t) => {
     const userId = newUser()
-    const all = Array.from({ length: 150 }, (_, i) => newRecord(userId, { expiresAt: NOW + (i % 2 === 0 ? 1000 : HOUR) }))
+    const all = Array.from(
+      { length: 150 },
+      (_, i) => newRecord(userId, { expiresAt: NOW + (i % 2 === 0 ? 1000 : HOUR) })
+    )
     for (const record of all) await create(store, record)
     t.strictSame(await sidsOf(store, userId), all.map(({ sid }) => sid).sort())
     const live = all.filter(({ expiresAt }) => expiresAt === NOW + HOUR).map(({ sid }) => sid)

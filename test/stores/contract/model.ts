@@ -10,18 +10,34 @@ const days = fc.integer({ min: -2, max: 9 })
 const graceSeconds = fc.constantFrom(0, 20)
 const maxLogins = fc.option(fc.integer({ min: 1, max: 4 }))
 const call = fc.oneof(
-  fc.record({ method: fc.constant('create' as const), user: fc.nat(1), remember: fc.boolean(), days: fc.integer({ min: 1, max: 9 }), maxLogins }),
+  fc.record({
+    method: fc.constant('create' as const),
+    user: fc.nat(1),
+    remember: fc.boolean(),
+    days: fc.integer({ min: 1, max: 9 }),
+    maxLogins
+  }),
   fc.record({ method: fc.constant('touch' as const), login: pick, seconds: fc.integer({ min: -50, max: 50 }), days }),
-  { weight: 2, arbitrary: fc.record({ method: fc.constant('rotate' as const), login: pick, token: pick, graceSeconds, answers: fc.boolean(), days }) },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      method: fc.constant('rotate' as const), login: pick, token: pick, graceSeconds, answers: fc.boolean(), days
+    })
+  },
   fc.record({ method: fc.constant('delete' as const), login: pick }),
   fc.record({ method: fc.constant('deleteAll' as const), user: fc.nat(1), login: pick, except: fc.boolean() }),
-  fc.record({ method: fc.constant('wait' as const), milliseconds: fc.constantFrom(0, 1, 5000, 20_000, 20_001, 86_400_000, 3 * 86_400_000) })
+  fc.record({
+    method: fc.constant('wait' as const),
+    milliseconds: fc.constantFrom(0, 1, 5000, 20_000, 20_001, 86_400_000, 3 * 86_400_000)
+  })
 )
 
 type Call = typeof call extends fc.Arbitrary<infer T> ? T : never
 
 /** Runs the calls and tells everything the store answered, and what it holds after each call. */
-async function run (store: LoginStore, calls: Call[], names: { user: UserId[], sid: (i: number) => string }): Promise<unknown[]> {
+async function run (
+  store: LoginStore, calls: Call[], names: { user: UserId[], sid: (i: number) => string }
+): Promise<unknown[]> {
   const said: unknown[] = []
   const logins: Array<{ userId: UserId, sid: string, tokens: string[] }> = []
   let now = NOW
@@ -34,7 +50,9 @@ async function run (store: LoginStore, calls: Call[], names: { user: UserId[], s
       now += call.milliseconds
     } else if (call.method === 'create') {
       const times = { createdAt: now, lastSeenAt: now, expiresAt: later(call.days) }
-      const record = newRecord(names.user[call.user]!, { sid: names.sid(logins.length), remember: call.remember, ...times })
+      const record = newRecord(names.user[call.user]!, {
+        sid: names.sid(logins.length), remember: call.remember, ...times
+      })
       const digest = call.remember ? newDigest() : null
       logins.push({ userId: record.userId, sid: record.sid, tokens: digest === null ? [] : [digest] })
       said.push((await create(store, record, { digest, maxLogins: call.maxLogins, now })).sort())

@@ -3,7 +3,8 @@ import type { Part } from './fixtures.js'
 
 const DAY = 86_400
 
-const times = <T> (count: number, make: (i: number) => Promise<T>): Promise<T[]> => Promise.all(Array.from({ length: count }, (_, i) => make(i)))
+const times = <T> (count: number, make: (i: number) => Promise<T>): Promise<T[]> =>
+  Promise.all(Array.from({ length: count }, (_, i) => make(i)))
 const count = <T> (values: T[], wanted: T) => values.filter((value) => value === wanted).length
 
 /** Each method is one step, however many run at once. */
@@ -85,7 +86,10 @@ export const parallel: Part = (t, store) => {
       const left = await sidsOf(store, userId)
       t.equal(left.length, maxLogins)
       t.ok(left.every((sid) => !before.includes(sid)), 'those that were there before ended first')
-      t.strictSame([...left, ...begun.flatMap(({ ended }) => ended)].sort(), [...before, ...begun.map(({ sid }) => sid)].sort())
+      t.strictSame(
+        [...left, ...begun.flatMap(({ ended }) => ended)].sort(),
+        [...before, ...begun.map(({ sid }) => sid)].sort()
+      )
     }
   })
 

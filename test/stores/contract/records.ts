@@ -15,9 +15,12 @@ const contents = {
 
 /** User ids that something careless would mix up. */
 const ids = [
-  0, 1, -1, 1.5, 1e21, 2 ** 53, '0', '1', '-1', '1.5', '1e21', '01', '1 ', ' 1', 'n1', 's1', '"1"', 'null', 'NaN', 'true', '[1]',
-  'ann', 'Ann', 'ANN', 'ann ', 'änn', 'a\u0308nn', 'ànn', 'ann\0', 'ann\n', 'ann:1', 'ann{', '{ann}', 'ann}', '}', '{}', '{}{', 'a}b', 'a}c', '%', '_', '*', '?',
-  '\\', '\\u0000', '\0', '\ud800', '\udfff', '\ufffd', '🦊', '🦝', "' OR ''='", '"; DROP TABLE logins; --', '__proto__', 'constructor',
+  0, 1, -1, 1.5, 1e21, 2 ** 53, '0', '1', '-1', '1.5', '1e21', '01', '1 ', ' 1', 'n1', 's1', '"1"', 'null', 'NaN',
+  'true', '[1]',
+  'ann', 'Ann', 'ANN', 'ann ', 'änn', 'a\u0308nn', 'ànn', 'ann\0', 'ann\n', 'ann:1', 'ann{', '{ann}', 'ann}', '}', '{}',
+  '{}{', 'a}b', 'a}c', '%', '_', '*', '?',
+  '\\', '\\u0000', '\0', '\ud800', '\udfff', '\ufffd', '🦊', '🦝', "' OR ''='", '"; DROP TABLE logins; --', '__proto__',
+  'constructor',
   'x'.repeat(255), 'x'.repeat(256), 'x'.repeat(5000), `${'x'.repeat(5000)}y`
 ]
 

@@ -17,7 +17,9 @@ export const rotation: Part = (t, store) => {
   t.test('the previous token restores within the grace, and changes nothing', async (t) => {
     const { present } = await remembered(store)
     await present('first', 'second', 100)
-    for (const seconds of [100, 101, 100 + GRACE]) t.equal(await present('first', 'never', seconds), 'grace', `after ${seconds} s`)
+    for (const seconds of [100, 101, 100 + GRACE]) {
+      t.equal(await present('first', 'never', seconds), 'grace', `after ${seconds} s`)
+    }
     t.equal(await present('second', 'third', 100 + GRACE), 'rotated')
   })
 
@@ -93,7 +95,8 @@ export const rotation: Part = (t, store) => {
 
   t.test('a rotation moves both times forward, the grace only lastSeenAt, and neither moves back', async (t) => {
     const { record, present, find } = await remembered(store)
-    const seen = async (verdict: string, expected: object) => t.strictSame(await find(), { ...record, ...expected }, verdict)
+    const seen = async (verdict: string, expected: object) =>
+      t.strictSame(await find(), { ...record, ...expected }, verdict)
     const end = record.expiresAt
     await present('first', 'second', 0, { lastSeenAt: NOW + 10, expiresAt: end + 2 })
     await seen('rotated', { lastSeenAt: NOW + 10, expiresAt: end + 2 })
@@ -114,7 +117,11 @@ export const rotation: Part = (t, store) => {
     const stranger = await remembered(store)
     const plain = newRecord(userId)
     await create(store, plain)
-    t.equal(await other.present('first', 'never', 0), 'reuse', 'a token of another login of the same user is none of this one')
+    t.equal(
+      await other.present('first', 'never', 0),
+      'reuse',
+      'a token of another login of the same user is none of this one'
+    )
     t.strictSame(await sidsOf(store, userId), [plain.sid])
     t.equal(await one.present('first', 'never', 0), 'gone')
     t.equal(await stranger.present('first', 'second', 0), 'rotated')

@@ -8,12 +8,17 @@ import type { Test } from 'tap'
 export async function ownRedis (t: Test) {
   const dir = t.testdir({})
   const port = await freePort()
-  const args = ['--port', String(port), '--bind', '127.0.0.1', '--dir', dir, '--save', '', '--appendonly', 'yes', '--appendfsync', 'always']
+  const args = [
+    '--port', String(port), '--bind', '127.0.0.1', '--dir', dir, '--save', '', '--appendonly', 'yes', '--appendfsync',
+    'always'
+  ]
 
   async function launch () {
     const server = spawn('redis-server', args, { stdio: ['ignore', 'pipe', 'ignore'] })
     server.stdout.setEncoding('utf8')
-    for await (const text of server.stdout.iterator({ destroyOnReturn: false })) if (String(text).includes('Ready to accept')) break
+    for await (const text of server.stdout.iterator({ destroyOnReturn: false })) {
+      if (String(text).includes('Ready to accept')) break
+    }
     server.stdout.resume()
     return server
   }

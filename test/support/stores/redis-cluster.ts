@@ -58,7 +58,8 @@ async function freePort (taken: number[]): Promise<number> {
 
 async function isFree (port: number): Promise<boolean> {
   const server = createServer().listen(port, '127.0.0.1')
-  const free = await Promise.race([once(server, 'listening').then(() => true), once(server, 'error').then(() => false)]).catch(() => false)
+  const free = await Promise.race([once(server, 'listening').then(() => true), once(server, 'error').then(() => false)])
+    .catch(() => false)
   if (free) await new Promise((resolve) => server.close(resolve))
   return free
 }

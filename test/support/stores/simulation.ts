@@ -11,12 +11,17 @@ import { copyAt } from './over-store.js'
 export type Server = 0 | 1
 
 /** Two instances of one application on one store and one clock, which begin anew with `reset()`. */
-export async function twoInstances (options: { rememberGraceSeconds: number, storeCheckSeconds: number, session: { idleSeconds: number } }) {
+export async function twoInstances (
+  options: { rememberGraceSeconds: number, storeCheckSeconds: number, session: { idleSeconds: number } }
+) {
   const clock = new Clock()
   let records = memoryStore()
-  const relay = (method: keyof LoginStore) => (...args: never[]) => (records[method] as (...args: never[]) => unknown)(...args)
+  const relay = (method: keyof LoginStore) =>
+    (...args: never[]) => (records[method] as (...args: never[]) => unknown)(...args)
   const store = Object.fromEntries(methods.map((method) => [method, relay(method)])) as unknown as LoginStore
-  const [one, two] = [await site({ store, clock: clock.read, ...options }), await site({ store, clock: clock.read, ...options })]
+  const [one, two] = [
+    await site({ store, clock: clock.read, ...options }), await site({ store, clock: clock.read, ...options })
+  ]
   const told = { reuse: 0, restore: 0 }
   for (const { app } of [one, two]) {
     app.login.on('reuse', () => { told.reuse++ })
@@ -56,14 +61,22 @@ export class SlowBrowser {
   private flights: Flight[] = []
 
   /** `lossy`: whether responses get lost at all. */
-  constructor (private readonly instances: Instances, private readonly options: { storeCheckSeconds: number, lossy: boolean }) {
+  constructor (
+    private readonly instances: Instances, private readonly options: { storeCheckSeconds: number, lossy: boolean }
+  ) {
     this.browser = new Browser(instances.apps[0])
   }
 
   /** Requests leave at once, with the same cookies. */
   fire (requests: readonly { server: Server, delay: number, lost: boolean }[]): void {
     for (const { server, delay, lost } of requests) {
-      this.flights.push({ sender: this.at(server), server, arrives: this.now + delay * 1000, lost: lost && this.options.lossy, login: this.login })
+      this.flights.push({
+        sender: this.at(server),
+        server,
+        arrives: this.now + delay * 1000,
+        lost: lost && this.options.lossy,
+        login: this.login
+      })
     }
   }
 
@@ -144,6 +157,8 @@ export class SlowBrowser {
   private check ({ login, server }: Flight, user: unknown): void {
     if (login === null) return deepStrictEqual(user, null, 'nobody has signed in')
     if (login.endedAt === null) return deepStrictEqual(user, 'ann', 'the only browser there is was logged out')
-    if (login.endedOn === server || this.now - login.endedAt >= this.options.storeCheckSeconds * 1000) deepStrictEqual(user, null, 'an ended login was accepted')
+    if (login.endedOn === server || this.now - login.endedAt >= this.options.storeCheckSeconds * 1000) {
+      deepStrictEqual(user, null, 'an ended login was accepted')
+    }
   }
 }
