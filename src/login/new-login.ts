@@ -21,8 +21,8 @@ export function daysOf ({ settings }: Area, remember: unknown): number | null {
   if (remember === undefined || remember === false) return null
   if (remember === true) return settings.remember.days
   if (typeof remember !== 'number') throw new InvalidRememberError(MAX_DAYS, kindOf(remember))
-  if (!Number.isInteger(remember) || remember < 1 || remember > MAX_DAYS) throw new InvalidRememberError(MAX_DAYS, remember)
-  return remember
+  if (Number.isInteger(remember) && remember >= 1 && remember <= MAX_DAYS) return remember
+  throw new InvalidRememberError(MAX_DAYS, remember)
 }
 
 /** After that no cookie can carry it any more. @throws FST_LOGIN_HEADERS_SENT */

@@ -1,4 +1,3 @@
-import type { UserId } from '../tokens/claims.js'
 import type { LoginOwner } from './store.js'
 
 /**
@@ -7,13 +6,6 @@ import type { LoginOwner } from './store.js'
  */
 export function ownerKey ({ area, userId }: LoginOwner): string {
   return ascii([area, userId])
-}
-
-/** The owner whose key this is. @throws where it is nobody's */
-export function ownerOf (key: string): LoginOwner {
-  const parts: unknown = JSON.parse(key)
-  if (!Array.isArray(parts) || parts.length !== 2 || typeof parts[0] !== 'string') throw new TypeError('not the key of an owner')
-  return { area: parts[0], userId: parts[1] as UserId }
 }
 
 function ascii (value: unknown): string {
