@@ -85,7 +85,8 @@ async function inRedis (): Promise<void> {
     const bytes = await used() - before
     say(`redisStore, Redis ${await version()}, ${perUser} per user, hash-max-listpack-value ${packed}`, bytes)
     const one = await client.memory('USAGE', 'login:{["session",1000001]}')
-    console.log(`  100 million logins: ${(bytes / LOGINS / 10).toFixed(1)} GB; MEMORY USAGE of one user's key: ${one} bytes`)
+    const gigabytes = (bytes / LOGINS / 10).toFixed(1)
+    console.log(`  100 million logins: ${gigabytes} GB; MEMORY USAGE of one user's key: ${one} bytes`)
   }
   client.disconnect()
   server.kill()
