@@ -57,11 +57,6 @@ export class HeldCookie<C extends CommonClaims> {
     this.state = ABSENT
   }
 
-  /** The same token as it should be written next, whenever that is. */
-  amend (claims: C): void {
-    this.state = { kind: 'valid', claims }
-  }
-
   /** As if nobody had asked yet. */
   forget (): void {
     this.state = UNREAD

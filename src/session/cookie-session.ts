@@ -71,8 +71,7 @@ export class CookieSession extends Session {
   }
 
   override amend (login: LoginClaims): void {
-    if (this.draft !== null) this.draft.login = login
-    else this.held.amend({ ...this.held.claims!, ...login })
+    this.open().login = login
   }
 
   startOver (login: LoginClaims | null, keep: readonly string[]): void {

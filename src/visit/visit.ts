@@ -196,15 +196,16 @@ export class Visit {
   private load (
     loader: () => MaybePromise<LoginUser | null | undefined>, name: 'userLoader' | 'requestLoader'
   ): MaybePromise<LoginUser | null> {
+    let answer: MaybePromise<LoginUser | null>
     this.isInLoader = true
     try {
       const user = loader()
-      return isPromise(user) ? user.then((user) => userOrNull(user, name)) : userOrNull(user, name)
+      answer = isPromise(user) ? user.then((user) => userOrNull(user, name)) : userOrNull(user, name)
     } catch (error) {
-      return Promise.reject(error)
-    } finally {
-      this.isInLoader = false
+      answer = Promise.reject(error)
     }
+    this.isInLoader = false
+    return answer
   }
 }
 
